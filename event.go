@@ -1,0 +1,51 @@
+package portico
+
+import "time"
+
+// Action names what an audit record is about: noun.verb.
+type Action string
+
+// The actions that are recorded. One record is written for each effect, in the
+// transaction of the effect.
+const (
+	ActionPortalCreated     Action = "portal.created"
+	ActionPortalUpdated     Action = "portal.updated"
+	ActionPortalDeleted     Action = "portal.deleted"
+	ActionPortalAborted     Action = "portal.aborted"
+	ActionPortalUnavailable Action = "portal.unavailable"
+	ActionPortalRecovered   Action = "portal.recovered"
+	ActionPortalRestored    Action = "portal.restored"
+	ActionGuestInvited      Action = "guest.invited"
+	ActionGuestLinked       Action = "guest.linked"
+	ActionGuestRemoved      Action = "guest.removed"
+
+	ActionOrganizationCreated   Action = "organization.created"
+	ActionOrganizationSuspended Action = "organization.suspended"
+	ActionOrganizationActivated Action = "organization.activated"
+	ActionAccountCreated        Action = "account.created"
+	ActionRoleChanged           Action = "member.role_changed"
+	ActionTokenCreated          Action = "token.created"
+	ActionTokenRevoked          Action = "token.revoked"
+	ActionSignedIn              Action = "session.signed_in"
+	ActionSessionEnded          Action = "session.ended"
+	ActionRefused               Action = "request.refused"
+)
+
+// OperatorActor stands for whoever runs the commands of the installation.
+const OperatorActor = "operator"
+
+// SystemActor stands for the service itself: reconciler and schedules.
+const SystemActor = "system"
+
+// Event is one audit record.
+type Event struct {
+	ID             string
+	At             time.Time
+	OrganizationID string // whose log it belongs to
+	PortalID       string // empty when it is about no portal
+	ActorID        string // an account id, OperatorActor or SystemActor
+	Action         Action
+	SubjectID      string // what it was done to
+	RequestID      string
+	Detail         string // a JSON object, or empty
+}

@@ -1,0 +1,145 @@
+package portico
+
+import "time"
+
+// InvitationState is what became of an invitation. Whether a pending one has
+// expired is read from its time, never stored.
+type InvitationState string
+
+// The states of an invitation.
+const (
+	InvitationPending  InvitationState = "pending"
+	InvitationAccepted InvitationState = "accepted"
+	InvitationRevoked  InvitationState = "revoked"
+	InvitationBounced  InvitationState = "bounced"
+)
+
+// The limits of invitations.
+const (
+	InvitationLife    = 7 * 24 * time.Hour  // default
+	MaxInvitationLife = 30 * 24 * time.Hour // most that may be configured
+	MaxRecipients     = 1000                // in one call
+)
+
+// Invitation is a pending membership of a portal. A resend or a new invitation
+// of the same account makes a new generation, which voids the old token.
+type Invitation struct {
+	ID         string
+	PortalID   string
+	AccountID  string
+	State      InvitationState
+	Generation int
+	FirstName  string
+	LastName   string
+	Message    string
+	ExpiresAt  time.Time
+	CreatedAt  time.Time
+	CreatedBy  string
+	ModifiedAt time.Time
+	ModifiedBy string
+}
+
+// Live reports whether the invitation can still be accepted.
+func (i Invitation) Live(now time.Time) bool {
+	return i.State == InvitationPending && now.Before(i.ExpiresAt)
+}
+
+// Recipient is one person of a bulk invitation, as sent.
+type Recipient struct {
+	Email     string
+	FirstName string
+	LastName  string
+}
+
+// Invite is a request to invite recipients to a portal.
+type Invite struct {
+	Recipients []Recipient
+	Message    string
+	SendEmail  bool
+	DryRun     bool
+}
+
+// Verdict is what an invitation did for one recipient.
+type Verdict string
+
+// The verdicts. All but VerdictFailed and VerdictDuplicate mean that the
+// address has, or is invited to, access now.
+const (
+	VerdictInvited        Verdict = "invited"
+	VerdictLinked         Verdict = "linked"
+	VerdictAlreadyMember  Verdict = "already_member"
+	VerdictAlreadyInvited Verdict = "already_invited"
+	VerdictDuplicate      Verdict = "duplicate"
+	VerdictFailed         Verdict = "failed"
+)
+
+// The details of a failed verdict.
+const (
+	DetailInvalidAddress = "invalid_address"
+	DetailBlocked        = "blocked"
+	DetailOverQuota      = "over_quota"
+)
+
+// InviteResult is the verdict on one recipient, in the order sent.
+type InviteResult struct {
+	Email   string // as stored, or as sent when failed
+	UserID  string // empty when failed, and in a dry run for an address not known in the portal
+	Verdict Verdict
+	Detail  string
+}
+
+// GuestStatus tells guests apart in a list.
+type GuestStatus string
+
+// The statuses of a portal's user.
+const (
+	GuestInvited GuestStatus = "invited"
+	GuestActive  GuestStatus = "active"
+	GuestExpired GuestStatus = "expired"
+	GuestBounced GuestStatus = "bounced"
+)
+
+// ParseGuestStatus returns the status that a filter names.
+func ParseGuestStatus(s string) (GuestStatus, error) {
+	switch g := GuestStatus(s); g {
+	case GuestInvited, GuestActive, GuestExpired, GuestBounced:
+		return g, nil
+	}
+	return "", FieldErrorf("status", "%q is no status", s)
+}
+
+// PortalUser is a person registered in a portal's own database.
+type PortalUser struct {
+	ID         string // the account's id
+	Email      string
+	FirstName  string
+	LastName   string
+	Status     GuestStatus
+	ExpiresAt  time.Time // of the invitation; zero for a member
+	CreatedAt  time.Time
+	CreatedBy  string
+	ModifiedAt time.Time
+	ModifiedBy string
+}
+
+// StatusAt returns the status at a time: an invitation that was not accepted
+// before it ran out is expired.
+func (u PortalUser) StatusAt(now time.Time) GuestStatus {
+	if u.Status == GuestInvited && !now.Before(u.ExpiresAt) {
+		return GuestExpired
+	}
+	return u.Status
+}
+
+// Name returns the person's name, or the address when none was given.
+func (u PortalUser) Name() string {
+	switch {
+	case u.FirstName != "" && u.LastName != "":
+		return u.FirstName + " " + u.LastName
+	case u.FirstName != "":
+		return u.FirstName
+	case u.LastName != "":
+		return u.LastName
+	}
+	return u.Email
+}

@@ -1,0 +1,39 @@
+package portico
+
+import "time"
+
+// Role is what a membership allows in its organization.
+type Role string
+
+// The roles. Guest is the only role in a portal and exists nowhere else.
+const (
+	Owner  Role = "owner"
+	Admin  Role = "admin"
+	Member Role = "member"
+	Guest  Role = "guest"
+)
+
+// Administers reports whether the role manages its organization.
+func (r Role) Administers() bool { return r == Owner || r == Admin }
+
+// ParseRole returns the role for an organization that is not a portal.
+func ParseRole(s string) (Role, error) {
+	switch r := Role(s); r {
+	case Owner, Admin, Member:
+		return r, nil
+	}
+	return "", FieldErrorf("role", "%q is no role; use owner, admin or member", s)
+}
+
+// Membership ties an account to an organization.
+type Membership struct {
+	OrganizationID string
+	AccountID      string
+	Role           Role
+	FirstName      string // as invited here; guests only
+	LastName       string
+	CreatedAt      time.Time
+	CreatedBy      string
+	ModifiedAt     time.Time
+	ModifiedBy     string
+}
