@@ -1,0 +1,118 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// SQL runs statements in one transaction. The texts use $1 … $n, the same for
+// both engines; an engine may prepare and keep each distinct text, so a text
+// never holds a value.
+type SQL interface {
+	// Exec runs a statement and returns the number of rows it changed.
+	Exec(query string, args ...any) (int64, error)
+	// Query runs a statement that returns rows. The caller closes them before
+	// the next statement.
+	Query(query string, args ...any) (*sql.Rows, error)
+	// QueryRow runs a statement that returns at most one row.
+	QueryRow(query string, args ...any) *sql.Row
+}
+
+// Database runs transactions on one database, registry or portal. It is safe
+// for concurrent use.
+type Database interface {
+	// View runs fn on a consistent, read-only snapshot. ctx ends the wait for
+	// a connection, and, between statements, the reading.
+	View(ctx context.Context, fn func(SQL) error) error
+
+	// Update runs fn in a transaction and returns nil only after it is
+	// durable. When fn returns an error, nothing of it happened and that error
+	// comes back. fn may run more than once and may share its commit with
+	// others, so it must have no effect but through SQL. ctx ends the wait for
+	// the writer; once fn has begun, a cancelled ctx stops nothing. A failed
+	// commit is KindUnavailable (KindStorageFull without room) and its outcome
+	// counts as unknown: the same call must be harmless when repeated.
+	Update(ctx context.Context, fn func(SQL) error) error
+}
+
+// Identity is what a portal's database says of itself.
+type Identity struct {
+	PortalID   string
+	Generation int
+	Epoch      string // of the registry that made it
+}
+
+// Handle is an open portal database. It stays usable until Release, evictions
+// and drops notwithstanding: both wait for handles.
+type Handle interface {
+	Database
+	// Release gives the handle back. It is called exactly once.
+	Release()
+}
+
+// The ways in which a portal's database can fail to be there. Engines return
+// these, wrapped; they are never shown to a caller.
+var (
+	ErrAbsent   = errors.New("store: the database does not exist")
+	ErrIdentity = errors.New("store: the database is not the one the registry names")
+	ErrDamaged  = errors.New("store: the database is damaged")
+	ErrRetired  = errors.New("store: the database is being dropped")
+)
+
+// Found is a database, or what is left of one, that an engine came across.
+type Found struct {
+	Name     string // the database's name, or the stray thing's path
+	Identity Identity
+	Marked   bool      // Identity is known: it was made by some registry of ours
+	Complete bool      // usable as it is; false for leavings of a create or drop
+	ModTime  time.Time // when it was last touched
+	Size     int64     // bytes, where cheap to tell
+}
+
+// Engine keeps the registry and the portal databases. Every method is
+// idempotent: repeated after a crash it goes on where it was.
+type Engine interface {
+	// Registry returns the registry's database, at the newest schema version.
+	Registry() Database
+
+	// Create makes a portal's database at the newest schema version, with its
+	// identity in it, durable on return. One that is there already and has
+	// this identity is success; another identity is ErrIdentity, and nothing
+	// is changed. After Drop of the same name it returns ErrRetired.
+	Create(ctx context.Context, id Identity) error
+
+	// Open returns a handle on an existing database after comparing identity
+	// and schema version. It never creates. Errors: ErrAbsent, ErrIdentity,
+	// ErrDamaged, ErrRetired; KindUnavailable when it cannot tell now.
+	Open(ctx context.Context, id Identity) (Handle, error)
+
+	// Drop removes a database by name with all that belongs to it, whatever
+	// state it is in. From its first moment no Open succeeds. It waits for
+	// handles, and returns nil only when nothing is left, durably.
+	Drop(ctx context.Context, name string) error
+
+	// List calls fn for every portal database and stray leaving, in no order.
+	// An error from fn or from the listing ends it: a partial listing must
+	// never be taken for a whole one.
+	List(ctx context.Context, fn func(Found) error) error
+
+	// Verify reads a database through and compares its identity, without
+	// keeping it open. Errors as Open.
+	Verify(ctx context.Context, id Identity) error
+
+	// Quarantine renames a database out of the names that Open knows.
+	Quarantine(ctx context.Context, name string) error
+
+	// Backup writes a consistent copy of the registry (name empty) or of a
+	// portal's database to a new file at path, while both are in use.
+	Backup(ctx context.Context, name, path string) error
+
+	// Restore makes the database of id from a copy that Backup wrote, under
+	// id's identity. Errors as Create.
+	Restore(ctx context.Context, id Identity, path string) error
+
+	// Close waits for transactions under way and closes everything.
+	Close() error
+}

@@ -1,0 +1,123 @@
+// Package store holds the registry's tables and those of the portal databases:
+// one SQL text for both engines, over database/sql. It owns the Engine
+// contract, which the engines below it implement, and the schemas.
+//
+// Rules are not here: a method reads or writes rows, and package control says
+// which. It imports package portico only, never an engine.
+//
+// Start with engine.go (the contract), then Tx in this file, then the file of
+// the noun in question.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"portico"
+)
+
+// Store is the registry over an engine, with the clock and the ids that its
+// rows are made with.
+type Store struct {
+	engine Engine
+	now    func() time.Time
+	ids    *portico.IDSource
+	epoch  string
+}
+
+// New returns the store over an open engine. epoch is what Epoch read.
+func New(engine Engine, now func() time.Time, ids *portico.IDSource) (*Store, error) {
+	s := &Store{engine: engine, now: now, ids: ids}
+	err := s.Update(context.Background(), func(tx *Tx) error {
+		var err error
+		s.epoch, err = tx.epoch()
+		return err
+	})
+	return s, err
+}
+
+// Engine returns the engine, for what concerns databases rather than rows.
+func (s *Store) Engine() Engine { return s.engine }
+
+// Identity returns the identity of a portal's database of a generation.
+func (s *Store) Identity(portalID string, generation int) Identity {
+	return Identity{PortalID: portalID, Generation: generation, Epoch: s.epoch}
+}
+
+// Now returns the time of the store's clock, in UTC with microseconds.
+func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
+
+// View runs fn on a consistent, read-only snapshot of the registry.
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+	return s.engine.Registry().View(ctx, func(q SQL) error { return fn(s.tx(q)) })
+}
+
+// Update runs fn in a transaction of the registry; see Database.Update.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	return s.engine.Registry().Update(ctx, func(q SQL) error { return fn(s.tx(q)) })
+}
+
+func (s *Store) tx(q SQL) *Tx { return &Tx{q: q, Now: s.Now(), ids: s.ids} }
+
+// Tx is a transaction of the registry. It carries one reading of the clock, so
+// that all it writes and compares agrees.
+type Tx struct {
+	Now time.Time
+	q   SQL
+	ids *portico.IDSource
+}
+
+// NewID returns an id that was never given out.
+func (tx *Tx) NewID(prefix string) string { return tx.ids.New(prefix) }
+
+// epoch returns the registry's epoch, which it draws on first use: the mark by
+// which databases made for another registry are told apart.
+func (tx *Tx) epoch() (string, error) {
+	var epoch string
+	err := tx.q.QueryRow(`SELECT value FROM meta WHERE name = 'epoch'`).Scan(&epoch)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return epoch, err
+	}
+	epoch = tx.NewID("epoch_")
+	_, err = tx.q.Exec(`INSERT INTO meta (name, value) VALUES ('epoch', $1)`, epoch)
+	return epoch, err
+}
+
+// Meta returns a named value of the registry, empty when it was never set.
+func (tx *Tx) Meta(name string) (string, error) {
+	var value string
+	err := tx.q.QueryRow(`SELECT value FROM meta WHERE name = $1`, name).Scan(&value)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return value, err
+}
+
+// SetMeta sets a named value of the registry.
+func (tx *Tx) SetMeta(name, value string) error {
+	_, err := tx.q.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2)
+		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
+	return err
+}
+
+// notFound turns a missing row into the one error that every lookup gives.
+func notFound(err error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return portico.Errorf(portico.KindNotFound, "Not found")
+	}
+	return err
+}
+
+// micros is how times are stored: microseconds since 1970.
+func micros(t time.Time) int64 { return t.UnixMicro() }
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+func boolInt(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
