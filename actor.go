@@ -39,6 +39,8 @@ type Principal struct {
 	SessionID string  // of an access token, else empty
 	TokenID   string  // of a personal access token, else empty
 	Scopes    []Scope // of a personal access token; nil means all
+
+	RequestID string // of the request that it makes now, for the audit log
 }
 
 // Has reports whether the credential carries the scope.

@@ -23,13 +23,19 @@ type DomainStatus string
 
 // The states of a custom domain.
 const (
-	DomainPendingDNS  DomainStatus = "pending_dns"
-	DomainIssuing     DomainStatus = "issuing_certificate"
-	DomainActive      DomainStatus = "active"
-	DomainFailed      DomainStatus = "error"
-	DomainQuarantine               = 30 * 24 * time.Hour // how long a freed domain is kept from other organizations
-	MaxCreateAttempts              = 3                   // failures after which a creation is given up
+	DomainPendingDNS DomainStatus = "pending_dns"
+	DomainIssuing    DomainStatus = "issuing_certificate"
+	DomainActive     DomainStatus = "active"
+	DomainFailed     DomainStatus = "error"
 )
+
+// DomainQuarantine is how long a verified domain that was given up is kept
+// from other organizations.
+const DomainQuarantine = 30 * 24 * time.Hour
+
+// MaxCreateAttempts is the number of failures after which a creation is given
+// up.
+const MaxCreateAttempts = 3
 
 // Portal is a child tenant of one production organization, with a database and
 // an address of its own.
