@@ -3,6 +3,7 @@ package portico
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Kind classifies an error by what the caller can do about it. Each front
@@ -47,10 +48,11 @@ func (k Kind) String() string {
 // who made the request and may be sent to them; the cause is for the log and
 // never leaves the process. Field names the request field at fault, if one is.
 type Error struct {
-	Kind  Kind
-	Field string
-	Msg   string
-	cause error
+	Kind       Kind
+	Field      string
+	Msg        string
+	RetryAfter time.Duration // after which the call may succeed; zero: not known
+	cause      error
 }
 
 // Errorf returns an error of a kind with a message for the caller.
@@ -94,6 +96,15 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return KindInternal
+}
+
+// RetryAfterOf returns the time after which a call that failed with err may
+// succeed, and zero when err does not say.
+func RetryAfterOf(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
 }
 
 // MessageOf returns the text that may be shown to the caller: the message of
