@@ -130,7 +130,7 @@ func unescape(s string) string {
 
 func parts(body []byte, boundary string) ([][2]string, error) {
 	var pairs [][2]string
-	if boundary == "" {
+	if boundary == "" || !bytes.Contains(body, []byte("--"+boundary)) {
 		return nil, errors.New("no boundary")
 	}
 	r := multipart.NewReader(bytes.NewReader(body), boundary)

@@ -40,7 +40,6 @@ func (t *nullType[V]) describe() *shape { return nullable(t.of.describe()) }
 func nullable(of *shape) *shape {
 	s := *of
 	s.schema = Map{{"anyOf", []any{of.schema, Map{{"type", "null"}}}}}
-	s.ref = false
 	s.words += " or null"
 	return &s
 }
