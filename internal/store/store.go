@@ -46,6 +46,9 @@ func (s *Store) Identity(portalID string, generation int) Identity {
 	return Identity{PortalID: portalID, Generation: generation, Epoch: s.epoch}
 }
 
+// Epoch returns the mark of this registry.
+func (s *Store) Epoch() string { return s.epoch }
+
 // Now returns the time of the store's clock, in UTC with microseconds.
 func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 

@@ -16,6 +16,7 @@ CREATE TABLE users (
     email       TEXT NOT NULL,
     first_name  TEXT NOT NULL,
     last_name   TEXT NOT NULL,
+    search      TEXT NOT NULL,
     status      TEXT NOT NULL,
     expires_at  BIGINT NOT NULL,
     created_at  BIGINT NOT NULL,

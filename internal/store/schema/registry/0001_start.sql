@@ -67,7 +67,8 @@ CREATE TABLE portals (
     last_error         TEXT NOT NULL,
     lease_until        BIGINT NOT NULL,
     fence              BIGINT NOT NULL,
-    request            TEXT NOT NULL,
+    request_id         TEXT NOT NULL,
+    search             TEXT NOT NULL,
     created_by         TEXT NOT NULL,
     modified_at        BIGINT NOT NULL,
     modified_by        TEXT NOT NULL

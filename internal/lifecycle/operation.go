@@ -1,0 +1,302 @@
+package lifecycle
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"portico"
+	"portico/internal/jobs"
+	"portico/internal/store"
+)
+
+// operation is one portal being driven to a settled state.
+type operation struct {
+	portalID string
+	fence    int64      // of the lease; 0: to be taken
+	after    *operation // ran before on the same portal, under a lease now lost
+	done     chan struct{}
+	row      store.PortalRow // once done
+	err      error           // once done
+}
+
+// begin joins the operation that runs for a portal or starts one. A caller
+// with a lease of its own has taken it from the one that runs, so its
+// operation starts as soon as that one has noticed. It returns nil after Stop.
+func (l *Lifecycle) begin(portalID string, fence int64) *operation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	running := l.operations[portalID]
+	if running != nil && (fence == 0 || fence == running.fence) {
+		return running
+	}
+	if l.stopped {
+		return nil
+	}
+	op := &operation{portalID: portalID, fence: fence, after: running, done: make(chan struct{})}
+	l.operations[portalID] = op
+	l.done.Go(func() { l.run(op) })
+	return op
+}
+
+func (l *Lifecycle) run(op *operation) {
+	if op.after != nil {
+		<-op.after.done
+	}
+	op.row, op.err = l.drive(l.ctx, op.portalID, op.fence)
+	if op.err != nil && portico.KindOf(op.err) == portico.KindInternal {
+		op.err = portico.WrapError(portico.KindUnavailable, op.err, "The portal could not be worked on now. Try again in a moment.")
+	}
+	l.mu.Lock()
+	if l.operations[op.portalID] == op {
+		delete(l.operations, op.portalID)
+	}
+	l.mu.Unlock()
+	close(op.done)
+}
+
+// drive takes steps until the portal is settled. A failed step is repeated
+// with backoff: a creation until it is given up, a deletion for ever.
+func (l *Lifecycle) drive(ctx context.Context, portalID string, fence int64) (store.PortalRow, error) {
+	if fence == 0 {
+		var err error
+		if fence, err = l.takeLease(ctx, portalID); err != nil {
+			return store.PortalRow{}, err
+		}
+	}
+	release := l.keepLease(ctx, portalID, fence)
+	defer release()
+
+	for failures := 0; ; {
+		row, settled, err := l.step(ctx, portalID, fence)
+		if settled {
+			return row, err
+		}
+		if err == nil {
+			failures = 0
+			continue
+		}
+		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
+			return row, busy("Another operation on the portal took over. Repeat the request.")
+		}
+		failures++
+		if err := l.stepFailed(ctx, row, fence, err); err != nil {
+			return row, err
+		}
+		if !pause(ctx, jobs.Backoff(failures)) {
+			return row, ctx.Err()
+		}
+	}
+}
+
+// step looks at the portal's state and does what it calls for.
+func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row store.PortalRow, settled bool, err error) {
+	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = tx.PortalByID(portalID)
+		return err
+	})
+	if portico.KindOf(err) == portico.KindNotFound {
+		return row, true, errGone
+	}
+	if err != nil {
+		return row, false, err
+	}
+	switch row.State {
+	case portico.PortalCreating:
+		row, err = l.create(ctx, row, fence)
+		return row, err == nil, err
+	case portico.PortalAborting:
+		if err := l.abort(ctx, row, fence); err != nil {
+			return row, false, err
+		}
+		return row, true, busy("The portal could not be created. Try again in a moment.")
+	case portico.PortalDeleting:
+		if err := l.destroy(ctx, row, fence); err != nil {
+			return row, false, err
+		}
+		return row, true, errGone
+	default:
+		return row, true, nil
+	}
+}
+
+// stepFailed records a failed attempt; a creation that failed too often is
+// turned into an abort.
+func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
+	l.log.Warn("a step on a portal failed and is tried again", "portal", row.ID, "state", row.State, "error", cause)
+	if row.ID == "" {
+		return nil // the registry itself did not answer
+	}
+	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		attempts, err := tx.RecordFailure(row.ID, fence, cause.Error())
+		if err != nil || row.State != portico.PortalCreating || attempts < portico.MaxCreateAttempts {
+			return err
+		}
+		return beginAbort(tx, row, fence)
+	})
+	if errors.Is(err, store.ErrLeaseLost) {
+		return busy("Another operation on the portal took over. Repeat the request.")
+	}
+	if err != nil {
+		l.log.Warn("cannot record a failed step", "portal", row.ID, "error", err)
+	}
+	return nil
+}
+
+func beginAbort(tx *store.Tx, row store.PortalRow, fence int64) error {
+	err := tx.InsertTombstone(store.Tombstone{
+		DatabaseName: portico.DatabaseName(row.ID, row.Generation), PortalID: row.ID,
+		OrganizationID: row.OrganizationID, Reason: store.TombstoneAborted, ActorID: portico.SystemActor,
+	})
+	if err != nil {
+		return err
+	}
+	return tx.SetPortalState(row.ID, fence, portico.PortalCreating, portico.PortalAborting)
+}
+
+// create makes the database and then the portal active, with the audit record
+// and the answer for a repeated request in the same transaction.
+func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64) (store.PortalRow, error) {
+	if err := l.config.Failpoints.Hit(ctx, PointCreateDatabase); err != nil {
+		return row, err
+	}
+	err := l.engine.Create(ctx, l.store.Identity(row.ID, row.Generation))
+	if errors.Is(err, store.ErrIdentity) || errors.Is(err, store.ErrRetired) {
+		return row, l.nextGeneration(ctx, row, fence, err)
+	}
+	if err != nil {
+		return row, err
+	}
+	if err := l.config.Failpoints.Hit(ctx, PointCreateActivate); err != nil {
+		return row, err
+	}
+	row.State = portico.PortalActive
+	snapshot, err := json.Marshal(row.Portal)
+	if err != nil {
+		return row, err
+	}
+	err = l.store.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.SetPortalState(row.ID, fence, portico.PortalCreating, portico.PortalActive); err != nil {
+			return err
+		}
+		event := systemEvent(row, portico.ActionPortalCreated)
+		event.ActorID = row.CreatedBy
+		if err := tx.InsertEvents(event); err != nil {
+			return err
+		}
+		return tx.FinishAnswers(row.ID, string(snapshot))
+	})
+	if err != nil {
+		row.State = portico.PortalCreating
+		return row, err
+	}
+	return row, l.config.Failpoints.Hit(ctx, PointCreated)
+}
+
+// nextGeneration gives a portal that is being created a fresh database name:
+// the one it had is taken by something that is not its own.
+func (l *Lifecycle) nextGeneration(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
+	l.log.Warn("a database name is taken; the portal gets another", "portal", row.ID, "generation", row.Generation, "cause", cause)
+	return l.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.SetPortalGeneration(row.ID, fence, row.Generation, row.Generation+1)
+	})
+}
+
+// abort drops what a creation left and then its row. The address label stays
+// taken.
+func (l *Lifecycle) abort(ctx context.Context, row store.PortalRow, fence int64) error {
+	name := portico.DatabaseName(row.ID, row.Generation)
+	if err := l.engine.Drop(ctx, name); err != nil {
+		return err
+	}
+	return l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		if err := tx.CloseTombstone(name, "dropped after a failed creation"); err != nil {
+			return err
+		}
+		if err := tx.InsertEvents(systemEvent(row, portico.ActionPortalAborted)); err != nil {
+			return err
+		}
+		if err := tx.DropAnswers(row.ID); err != nil {
+			return err
+		}
+		return tx.DeletePortalRow(row.ID, fence)
+	})
+}
+
+// destroy drops the database of a portal whose tombstone is written, then its
+// row and what else is released last.
+func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int64) error {
+	if err := l.config.Failpoints.Hit(ctx, PointDeleteDatabase); err != nil {
+		return err
+	}
+	name := portico.DatabaseName(row.ID, row.Generation)
+	if err := l.engine.Drop(ctx, name); err != nil {
+		return err
+	}
+	if err := l.config.Failpoints.Hit(ctx, PointDeleteRelease); err != nil {
+		return err
+	}
+	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		if err := tx.CloseTombstone(name, "dropped and seen to be gone"); err != nil {
+			return err
+		}
+		if row.CustomDomain != nil && row.DomainVerifiedAt != nil {
+			if err := tx.ReleaseDomain(*row.CustomDomain, row.OrganizationID); err != nil {
+				return err
+			}
+		}
+		if err := tx.FinishAnswers(row.ID, "{}"); err != nil {
+			return err
+		}
+		return tx.DeletePortalRow(row.ID, fence)
+	})
+	if err != nil {
+		return err
+	}
+	return l.config.Failpoints.Hit(ctx, PointDeleted)
+}
+
+func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64, err error) {
+	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
+		row, err := tx.PortalByID(portalID)
+		if err != nil || row.Found() {
+			return err // settled: step says so without a lease
+		}
+		fence, err = tx.TakeLease(portalID, LeaseLife, false)
+		return err
+	})
+	if errors.Is(err, store.ErrLeaseHeld) {
+		err = busy("The portal is being worked on by another node. Repeat the request to wait for it.")
+	}
+	return fence, err
+}
+
+// keepLease renews a lease until release is called. A lease that cannot be
+// renewed is lost; the fence then refuses what its holder writes.
+func (l *Lifecycle) keepLease(ctx context.Context, portalID string, fence int64) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	l.done.Go(func() {
+		for pause(ctx, LeaseLife/3) {
+			err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+				return tx.RenewLease(portalID, fence, LeaseLife)
+			})
+			if err != nil {
+				return
+			}
+		}
+	})
+	return cancel
+}
+
+// pause waits and reports false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}

@@ -1,0 +1,227 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"portico"
+	"portico/internal/store"
+)
+
+// Remedy is what the reconciler does about a finding.
+type Remedy string
+
+// The remedies. RemedyReport leaves a thing as it is for a person to judge.
+const (
+	RemedySettle     Remedy = "settle"     // drive the portal on
+	RemedyMark       Remedy = "mark"       // make it unavailable
+	RemedyRecover    Remedy = "recover"    // make it active again
+	RemedyDrop       Remedy = "drop"       // a tombstone says so
+	RemedyQuarantine Remedy = "quarantine" // ours, old, and nobody's
+	RemedyProject    Remedy = "project"    // apply the registry's guests again
+	RemedyReport     Remedy = "report"
+)
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Remedy   Remedy
+	PortalID string
+	Database string
+	Text     string
+	Size     int64
+
+	row store.PortalRow
+}
+
+// orphanAge is how old a database of ours that nothing names must be before it
+// is set aside.
+const orphanAge = 24 * time.Hour
+
+// survey holds registry and engine side by side for one pass.
+type survey struct {
+	lifecycle  *Lifecycle
+	rows       map[string]store.PortalRow // by portal id
+	tombstones map[string]store.Tombstone // by database name
+	present    map[string]bool            // complete databases that were found
+	findings   []Finding
+	databases  int
+}
+
+// Survey compares registry and databases and returns what is not as it should
+// be. It changes nothing: it is what 'portico doctor' shows. verify is how many
+// active portals have their databases read through, -1 for all.
+func (l *Lifecycle) Survey(ctx context.Context, verify int) ([]Finding, error) {
+	s := &survey{
+		lifecycle: l, rows: map[string]store.PortalRow{},
+		tombstones: map[string]store.Tombstone{}, present: map[string]bool{},
+	}
+	// The databases are listed before the rows are read: a portal created in
+	// between has a row, one deleted in between has a tombstone, so neither
+	// looks like something that nobody knows.
+	var found []store.Found
+	err := l.engine.List(ctx, func(f store.Found) error {
+		found = append(found, f)
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list databases: %w", err)
+	}
+	if err := s.load(ctx); err != nil {
+		return nil, err
+	}
+	for _, f := range found {
+		if err := s.judge(ctx, f); err != nil {
+			return nil, err
+		}
+	}
+	for _, row := range s.rows {
+		s.judgeRow(row)
+	}
+	if err := s.deepCheck(ctx, verify); err != nil {
+		return nil, err
+	}
+	return s.findings, nil
+}
+
+// surveyPage is how many rows are read at once.
+const surveyPage = 1000
+
+func (s *survey) load(ctx context.Context) error {
+	for after := ""; ; {
+		var page []store.PortalRow
+		err := s.lifecycle.store.View(ctx, func(tx *store.Tx) (err error) {
+			page, err = tx.PortalsAfter(after, surveyPage)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read portals: %w", err)
+		}
+		for _, row := range page {
+			s.rows[row.ID] = row
+			after = row.ID
+		}
+		if len(page) < surveyPage {
+			break
+		}
+	}
+	return s.lifecycle.store.View(ctx, func(tx *store.Tx) error {
+		open, err := tx.OpenTombstones()
+		for _, t := range open {
+			s.tombstones[t.DatabaseName] = t
+		}
+		return err
+	})
+}
+
+// judge says what a database, or what is left of one, is to the registry.
+func (s *survey) judge(ctx context.Context, f store.Found) error {
+	s.databases++
+	portalID, generation, ok := portico.ParseDatabaseName(f.Name)
+	if !ok {
+		s.add(Finding{Remedy: RemedyReport, Database: f.Name, Size: f.Size, Text: "not made by this service"})
+		return nil
+	}
+	if row, known := s.rows[portalID]; known && row.Generation == generation {
+		s.present[f.Name] = f.Complete
+		return nil // judgeRow decides
+	}
+	tombstone, err := s.tombstone(ctx, f.Name)
+	switch {
+	case err == nil:
+		text := fmt.Sprintf("given up (%s), not gone yet", tombstone.Reason)
+		s.add(Finding{Remedy: RemedyDrop, PortalID: portalID, Database: f.Name, Size: f.Size, Text: text})
+	case portico.KindOf(err) != portico.KindNotFound:
+		return err
+	case f.Marked && f.Identity.Epoch == s.lifecycle.store.Epoch() && s.old(f):
+		s.add(Finding{Remedy: RemedyQuarantine, PortalID: portalID, Database: f.Name, Size: f.Size,
+			Text: "made for this registry, which knows nothing of it"})
+	default:
+		s.add(Finding{Remedy: RemedyReport, PortalID: portalID, Database: f.Name, Size: f.Size,
+			Text: "the registry knows nothing of it"})
+	}
+	return nil
+}
+
+func (s *survey) old(f store.Found) bool {
+	return s.lifecycle.store.Now().Sub(f.ModTime) > orphanAge
+}
+
+// tombstone looks among the open ones first, then at all: a database may have
+// come back after its tombstone was closed.
+func (s *survey) tombstone(ctx context.Context, name string) (t store.Tombstone, err error) {
+	if t, ok := s.tombstones[name]; ok {
+		return t, nil
+	}
+	err = s.lifecycle.store.View(ctx, func(tx *store.Tx) (err error) {
+		t, err = tx.Tombstone(name)
+		return err
+	})
+	return t, err
+}
+
+func (s *survey) judgeRow(row store.PortalRow) {
+	name := portico.DatabaseName(row.ID, row.Generation)
+	f := Finding{PortalID: row.ID, Database: name, row: row}
+	switch row.State {
+	case portico.PortalActive:
+		if s.present[name] {
+			return
+		}
+		f.Remedy, f.Text = RemedyMark, "active, but its database is missing"
+	case portico.PortalUnavailable:
+		f.Remedy, f.Text = RemedyReport, "unavailable: "+row.LastError
+		if s.present[name] {
+			f.Remedy = RemedyRecover
+		}
+	default:
+		f.Remedy, f.Text = RemedySettle, fmt.Sprintf("%s, %d failed attempts", row.State, row.Attempts)
+	}
+	s.add(f)
+}
+
+// deepCheck reads some active databases through, going on where the last pass
+// ended, and compares their guests with the registry's.
+func (s *survey) deepCheck(ctx context.Context, count int) error {
+	for _, row := range s.lifecycle.nextToVerify(s.rows, count) {
+		if !s.present[portico.DatabaseName(row.ID, row.Generation)] {
+			continue
+		}
+		f, err := s.lifecycle.verify(ctx, row)
+		if err != nil {
+			return err
+		}
+		if f.Remedy != "" {
+			s.add(f)
+		}
+	}
+	return nil
+}
+
+// verify reads one portal's database through. The finding is empty when all is
+// well, or when it cannot be told now.
+func (l *Lifecycle) verify(ctx context.Context, row store.PortalRow) (Finding, error) {
+	f := Finding{PortalID: row.ID, Database: portico.DatabaseName(row.ID, row.Generation), row: row}
+	id := l.store.Identity(row.ID, row.Generation)
+	switch err := l.engine.Verify(ctx, id); {
+	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrIdentity), errors.Is(err, store.ErrAbsent):
+		f.Remedy, f.Text = RemedyMark, err.Error()
+		return f, nil
+	case err != nil:
+		return Finding{}, ctx.Err()
+	}
+	handle, err := l.engine.Open(ctx, id)
+	if err != nil {
+		return Finding{}, ctx.Err()
+	}
+	defer handle.Release()
+	same, err := l.store.Projected(ctx, handle, row.ID)
+	if err == nil && !same {
+		f.Remedy, f.Text = RemedyProject, "its guests are not those of the registry"
+		return f, nil
+	}
+	return Finding{}, ctx.Err()
+}
+
+func (s *survey) add(f Finding) { s.findings = append(s.findings, f) }

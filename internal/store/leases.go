@@ -1,0 +1,109 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"time"
+
+	"portico"
+)
+
+// ErrLeaseLost is returned when an operation on a portal finds that its lease
+// went to another: what it was about to write was not written.
+var ErrLeaseLost = errors.New("store: the lease on the portal was lost")
+
+// ErrLeaseHeld is returned when another holds the lease on a portal.
+var ErrLeaseHeld = errors.New("store: another holds the lease on the portal")
+
+// TakeLease takes the lease on a portal if it is free, and returns the fencing
+// number under which this holder writes. force takes it from a holder, whose
+// writes are refused from then on.
+func (tx *Tx) TakeLease(portalID string, life time.Duration, force bool) (int64, error) {
+	var fence int64
+	err := tx.q.QueryRow(`UPDATE portals SET fence = fence + 1, lease_until = $2
+		WHERE id = $1 AND (lease_until <= $3 OR $4 = 1) RETURNING fence`,
+		portalID, micros(tx.Now.Add(life)), micros(tx.Now), boolInt(force)).Scan(&fence)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrLeaseHeld
+	}
+	return fence, err
+}
+
+// RenewLease lengthens a lease that is still held.
+func (tx *Tx) RenewLease(portalID string, fence int64, life time.Duration) error {
+	return tx.fenced(`UPDATE portals SET lease_until = $3 WHERE id = $1 AND fence = $2`,
+		portalID, fence, micros(tx.Now.Add(life)))
+}
+
+// VoidLeases ends every lease. Only who bars all other processes may call it.
+func (tx *Tx) VoidLeases() error {
+	_, err := tx.q.Exec(`UPDATE portals SET lease_until = 0, fence = fence + 1 WHERE lease_until > 0`)
+	return err
+}
+
+// SetPortalState moves a portal from one state to another under a lease and
+// gives the lease back. Anything else than exactly that is ErrLeaseLost.
+func (tx *Tx) SetPortalState(portalID string, fence int64, from, to portico.PortalState) error {
+	return tx.fenced(`UPDATE portals SET state = $4, attempts = 0, last_error = '', lease_until = 0
+		WHERE id = $1 AND fence = $2 AND state = $3`, portalID, fence, string(from), string(to))
+}
+
+// SetPortalGeneration points a portal at another generation of its database.
+func (tx *Tx) SetPortalGeneration(portalID string, fence int64, from, to int) error {
+	return tx.fenced(`UPDATE portals SET generation = $4 WHERE id = $1 AND fence = $2 AND generation = $3`,
+		portalID, fence, from, to)
+}
+
+// RecordFailure counts a failed attempt of the operation under way and returns
+// how many there were.
+func (tx *Tx) RecordFailure(portalID string, fence int64, cause string) (int, error) {
+	var attempts int
+	err := tx.q.QueryRow(`UPDATE portals SET attempts = attempts + 1, last_error = $3
+		WHERE id = $1 AND fence = $2 RETURNING attempts`, portalID, fence, cause).Scan(&attempts)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrLeaseLost
+	}
+	return attempts, err
+}
+
+// MarkUnavailable moves an active portal to unavailable and back, without a
+// lease: it changes what is routed, not the database. It reports whether the
+// portal was in the state from.
+func (tx *Tx) MarkUnavailable(portalID string, generation int, unavailable bool, cause string) (bool, error) {
+	from, to := portico.PortalActive, portico.PortalUnavailable
+	if !unavailable {
+		from, to = to, from
+	}
+	n, err := tx.q.Exec(`UPDATE portals SET state = $4, last_error = $5
+		WHERE id = $1 AND generation = $2 AND state = $3`, portalID, generation, string(from), string(to), cause)
+	return n == 1, err
+}
+
+// BeginDelete moves a portal that reads find to deleting, takes its lease from
+// whoever holds it, and returns the fencing number.
+func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duration) (int64, error) {
+	var fence int64
+	err := tx.q.QueryRow(`UPDATE portals SET state = 'deleting', fence = fence + 1, lease_until = $2,
+		attempts = 0, last_error = '', request_id = $3, modified_at = $4, modified_by = $5
+		WHERE id = $1 AND state IN ('active', 'unavailable') RETURNING fence`,
+		portalID, micros(tx.Now.Add(life)), requestID, micros(tx.Now), actorID).Scan(&fence)
+	return fence, notFound(err)
+}
+
+// DeletePortalRow removes a portal and its organization, the last step of a
+// delete or an abort.
+func (tx *Tx) DeletePortalRow(portalID string, fence int64) error {
+	if err := tx.fenced(`DELETE FROM portals WHERE id = $1 AND fence = $2`, portalID, fence); err != nil {
+		return err
+	}
+	_, err := tx.q.Exec(`DELETE FROM organizations WHERE id = $1`, portalID)
+	return err
+}
+
+func (tx *Tx) fenced(query string, args ...any) error {
+	n, err := tx.q.Exec(query, args...)
+	if err == nil && n != 1 {
+		err = ErrLeaseLost
+	}
+	return err
+}
