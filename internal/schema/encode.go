@@ -12,11 +12,19 @@ const hexDigits = "0123456789abcdef"
 // json.dumps(ensure_ascii=False) writes it: nothing is escaped but what must
 // be. Bytes that are not UTF-8 become U+FFFD.
 func AppendString(dst []byte, s string) []byte {
+	i := 0
+	for i < len(s) && verbatim(s[i]) {
+		i++
+	}
 	dst = append(dst, '"')
+	if i == len(s) {
+		dst = append(dst, s...)
+		return append(dst, '"')
+	}
 	start := 0
-	for i := 0; i < len(s); {
+	for i < len(s) {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' && c < utf8.RuneSelf {
+		if verbatim(c) {
 			i++
 			continue
 		}
@@ -55,6 +63,10 @@ func AppendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// verbatim reports whether an ASCII byte stands for itself in a JSON string;
+// no other byte does, for this question.
+func verbatim(c byte) bool { return c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' }
+
 // AppendTime appends t as a JSON string in UTC, to the microsecond: six digits
 // of fraction, or none when they are zero.
 func AppendTime(dst []byte, t time.Time) []byte {
@@ -64,33 +76,22 @@ func AppendTime(dst []byte, t time.Time) []byte {
 		return t.AppendFormat(dst, `"2006-01-02T15:04:05.000000Z"`)
 	}
 	hour, minute, second := t.Clock()
-	dst = append(dst, '"')
-	dst = appendPadded(dst, year, 4)
-	dst = append(dst, '-')
-	dst = appendPadded(dst, int(month), 2)
-	dst = append(dst, '-')
-	dst = appendPadded(dst, day, 2)
-	dst = append(dst, 'T')
-	dst = appendPadded(dst, hour, 2)
-	dst = append(dst, ':')
-	dst = appendPadded(dst, minute, 2)
-	dst = append(dst, ':')
-	dst = appendPadded(dst, second, 2)
+	dst = append(dst, '"',
+		byte('0'+year/1000), byte('0'+year/100%10), byte('0'+year/10%10), byte('0'+year%10), '-',
+		byte('0'+month/10), byte('0'+month%10), '-',
+		byte('0'+day/10), byte('0'+day%10), 'T',
+		byte('0'+hour/10), byte('0'+hour%10), ':',
+		byte('0'+minute/10), byte('0'+minute%10), ':',
+		byte('0'+second/10), byte('0'+second%10))
 	if micro := t.Nanosecond() / 1000; micro != 0 {
-		dst = append(dst, '.')
-		dst = appendPadded(dst, micro, 6)
+		digits := [7]byte{0: '.'}
+		for i := 6; i > 0; i-- {
+			digits[i] = byte('0' + micro%10)
+			micro /= 10
+		}
+		dst = append(dst, digits[:]...)
 	}
 	return append(dst, 'Z', '"')
-}
-
-func appendPadded(dst []byte, v, width int) []byte {
-	end := len(dst) + width
-	dst = append(dst, "000000"[:width]...)
-	for i := end - 1; v > 0; i-- {
-		dst[i] = byte('0' + v%10)
-		v /= 10
-	}
-	return dst
 }
 
 // appendFloat appends f as Python's repr writes it.

@@ -14,11 +14,10 @@ type Model[T any] struct {
 
 // Field is one member of an object; Required and Optional make them.
 type Field[T any] interface {
-	// key is the member's name as it stands in JSON, with its colon.
-	key() []byte
 	decodeField(d *decoder, i int32, v *T) bool
 	// absent stores the default, and returns false when there is none.
 	absent(v *T) bool
+	// appendField appends a comma, the name and the value.
 	appendField(dst []byte, v *T) []byte
 	describeField() *member
 }
@@ -27,7 +26,7 @@ type Field[T any] interface {
 // return it for chaining.
 type Prop[T, V any] struct {
 	label    string
-	quoted   []byte
+	quoted   []byte // as it stands in JSON, from comma to colon
 	at       func(*T) *V
 	typ      Type[V]
 	optional bool
@@ -38,7 +37,7 @@ type Prop[T, V any] struct {
 
 // Required is a member that has to be sent. at says where in a T it is kept.
 func Required[T, V any](name string, at func(*T) *V, typ Type[V]) *Prop[T, V] {
-	return &Prop[T, V]{label: name, quoted: append(AppendString(nil, name), ':'), at: at, typ: typ}
+	return &Prop[T, V]{label: name, quoted: append(AppendString([]byte{','}, name), ':'), at: at, typ: typ}
 }
 
 // Optional is a member that is standard when it was not sent.
@@ -60,8 +59,6 @@ func (p *Prop[T, V]) Example(v V) *Prop[T, V] {
 	return p
 }
 
-func (p *Prop[T, V]) key() []byte { return p.quoted }
-
 func (p *Prop[T, V]) decodeField(d *decoder, i int32, v *T) bool {
 	return p.typ.decode(d, i, p.at(v))
 }
@@ -73,7 +70,9 @@ func (p *Prop[T, V]) absent(v *T) bool {
 	return p.optional
 }
 
-func (p *Prop[T, V]) appendField(dst []byte, v *T) []byte { return p.typ.appendJSON(dst, p.at(v)) }
+func (p *Prop[T, V]) appendField(dst []byte, v *T) []byte {
+	return p.typ.appendJSON(append(dst, p.quoted...), p.at(v))
+}
 
 func (p *Prop[T, V]) describeField() *member {
 	m := &member{name: p.label, shape: p.typ.describe(), required: !p.optional, doc: p.doc, example: p.example}
@@ -129,18 +128,14 @@ func (m *Model[T]) Decode(doc *Document) (T, Errors) {
 func (m *Model[T]) AppendJSON(dst []byte, v *T) []byte { return m.appendJSON(dst, v) }
 
 func (m *Model[T]) appendJSON(dst []byte, v *T) []byte {
-	for k, f := range m.fields {
-		if k == 0 {
-			dst = append(dst, '{')
-		} else {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, f.key()...)
+	open := len(dst)
+	for _, f := range m.fields {
 		dst = f.appendField(dst, v)
 	}
 	if len(m.fields) == 0 {
-		dst = append(dst, '{')
+		dst = append(dst, ',')
 	}
+	dst[open] = '{'
 	return append(dst, '}')
 }
 
