@@ -213,3 +213,21 @@ func TestSecretEchoes(t *testing.T) {
 		}
 	}
 }
+
+func FuzzForm(f *testing.F) {
+	f.Add("application/x-www-form-urlencoded", []byte("grant_type=password&username=%zz+é\xff&password"))
+	f.Add("multipart/form-data; boundary=x", []byte("--x\r\nContent-Disposition: form-data; name=\"username\"\r\n\r\n\xff\r\n--x--"))
+	m := loginModel()
+	f.Fuzz(func(t *testing.T, contentType string, body []byte) {
+		doc, err := ReadForm(contentType, body)
+		if err != nil {
+			return
+		}
+		for _, d := range []*Document{doc, ReadQuery(string(body))} {
+			value, errs := answer(m)(d)
+			if _, err := Parse([]byte(value + errs)); err != nil {
+				t.Fatalf("%q gives %q, which is no JSON", body, value+errs)
+			}
+		}
+	})
+}

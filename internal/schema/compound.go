@@ -65,7 +65,8 @@ func (t *patchType[V]) appendJSON(dst []byte, v *Patch[V]) []byte {
 func (t *patchType[V]) describe() *shape { return nullable(t.of.describe()) }
 
 // ArrayType is an array of values of one type. Its methods narrow it, and
-// return it for chaining.
+// return it for chaining. In a request, give it a largest length: each of its
+// items may be an error, and an error is larger than an item.
 type ArrayType[V any] struct {
 	of       Type[V]
 	min, max int

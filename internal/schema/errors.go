@@ -7,7 +7,7 @@ import (
 
 // ErrUnreadable says that a body is no text at all. It is not a field error:
 // the answer to it is a plain 400.
-var ErrUnreadable = errors.New("There was an error parsing the body")
+var ErrUnreadable = errors.New("schema: the body is no text that can be read")
 
 // FieldError is one thing wrong with a request. Loc holds strings and ints.
 // Input and Ctx are JSON; Ctx is nil when the error has none.

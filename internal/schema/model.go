@@ -111,7 +111,8 @@ func (m *Model[T]) Doc(text string) *Model[T] {
 func (m *Model[T]) Name() string { return m.name }
 
 // Decode checks a document against the declaration and returns what it says,
-// or every error in it: then the value is of no use.
+// or every error in it: then the value is of no use. Strings of the value share
+// the memory of the body.
 func (m *Model[T]) Decode(doc *Document) (T, Errors) {
 	var v T
 	d := decoder{doc: doc, loc: make([]step, 1, 8), slots: make([]int32, 0, 32)}
