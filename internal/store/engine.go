@@ -9,7 +9,9 @@ import (
 
 // SQL runs statements in one transaction. The texts use $1 … $n, the same for
 // both engines; an engine may prepare and keep each distinct text, so a text
-// never holds a value.
+// never holds a value. After a statement that failed the transaction can only
+// be given up: every later statement fails, and so does an Update whose fn
+// returns nil. What is to go on after a conflict says ON CONFLICT.
 type SQL interface {
 	// Exec runs a statement and returns the number of rows it changed.
 	Exec(query string, args ...any) (int64, error)
@@ -60,6 +62,24 @@ var (
 	ErrDamaged  = errors.New("store: the database is damaged")
 	ErrRetired  = errors.New("store: the database is being dropped")
 )
+
+// ErrUnique says that a unique constraint refused a statement. It is the one
+// error of a statement that a caller can act on.
+var ErrUnique = errors.New("store: a unique constraint refused the statement")
+
+type reserveKey struct{}
+
+// WithReserve marks the transactions of a context as ones that free space:
+// they may use what an engine keeps back for the time when the storage is full.
+func WithReserve(ctx context.Context) context.Context {
+	return context.WithValue(ctx, reserveKey{}, true)
+}
+
+// HasReserve reports whether WithReserve marked the context.
+func HasReserve(ctx context.Context) bool {
+	marked, _ := ctx.Value(reserveKey{}).(bool)
+	return marked
+}
 
 // Found is a database, or what is left of one, that an engine came across.
 type Found struct {
