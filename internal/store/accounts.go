@@ -1,6 +1,11 @@
 package store
 
-import "portico"
+import (
+	"database/sql"
+	"errors"
+
+	"portico"
+)
 
 const accountColumns = `a.id, a.email, a.email_key, a.name, a.proven, a.created_at, a.last_organization_id`
 
@@ -100,17 +105,29 @@ func (tx *Tx) SetPassword(accountID, hash string) error {
 	return err
 }
 
-// Password returns the credential that holds an account's password.
-func (tx *Tx) Password(accountID string) (portico.Credential, error) {
-	var c portico.Credential
+// PasswordByKey returns the account of a canonical address and the hash of its
+// password; both are empty where there is none. It is one query whatever the
+// answer, so that a sign-in does the same work for every address.
+func (tx *Tx) PasswordByKey(key string) (portico.Account, string, error) {
+	return tx.password(`a.email_key = $1`, key)
+}
+
+// PasswordByAccount is PasswordByKey for an account's id.
+func (tx *Tx) PasswordByAccount(id string) (portico.Account, string, error) {
+	return tx.password(`a.id = $1`, id)
+}
+
+func (tx *Tx) password(where, arg string) (portico.Account, string, error) {
+	var a portico.Account
 	var created int64
-	err := tx.q.QueryRow(`SELECT id, account_id, kind, issuer, subject, secret_hash, created_at
-		FROM credentials WHERE account_id = $1 AND kind = $2 AND issuer = '' AND subject = ''`,
-		accountID, string(portico.PasswordCredential)).
-		Scan(&c.ID, &c.AccountID, &c.Kind, &c.Issuer, &c.Subject, &c.SecretHash, &created)
-	if err != nil {
-		return portico.Credential{}, notFound(err)
+	var hash string
+	err := tx.q.QueryRow(`SELECT `+accountColumns+`, COALESCE(c.secret_hash, '') FROM accounts a
+		LEFT JOIN credentials c ON c.account_id = a.id AND c.kind = 'password' AND c.issuer = '' AND c.subject = ''
+		WHERE `+where, arg).
+		Scan(&a.ID, &a.Email, &a.EmailKey, &a.Name, &a.Proven, &created, &a.LastOrganizationID, &hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return portico.Account{}, "", nil
 	}
-	c.CreatedAt = fromMicros(created)
-	return c, nil
+	a.CreatedAt = fromMicros(created)
+	return a, hash, err
 }

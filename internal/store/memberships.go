@@ -104,10 +104,12 @@ func (tx *Tx) DeleteMembership(organization, account string) (bool, error) {
 }
 
 // CountAdministrators returns how many owners and admins an organization has
-// whose accounts can sign in. LockOrganization first where a rule rests on it.
-func (tx *Tx) CountAdministrators(organization string) (int, error) {
+// beside one account, counting only accounts that can sign in. Where a rule
+// rests on it, LockOrganization comes first.
+func (tx *Tx) CountAdministrators(organization, beside string) (int, error) {
 	var n int
 	err := tx.q.QueryRow(`SELECT COUNT(*) FROM memberships m JOIN accounts a ON a.id = m.account_id
-		WHERE m.organization_id = $1 AND m.role IN ('owner', 'admin') AND a.proven = 1`, organization).Scan(&n)
+		WHERE m.organization_id = $1 AND m.account_id <> $2 AND m.role IN ('owner', 'admin') AND a.proven = 1`,
+		organization, beside).Scan(&n)
 	return n, err
 }
