@@ -8,13 +8,14 @@ type Label string
 
 // The labels: this is the whole table.
 const (
-	LabelAccessTokens Label = "access tokens" // Ed25519: signs the JWTs of the API
-	LabelInvitations  Label = "invitations"   // MAC: the token of an invitation's link
-	LabelMailedCodes  Label = "mailed codes"  // MAC: what is stored of a short code sent by mail, so that a dump cannot be searched for it
-	LabelUnsubscribe  Label = "unsubscribe"   // MAC: the link that stops mail to an address
-	LabelCursors      Label = "cursors"       // MAC: page cursors, bound to path and query
-	LabelForms        Label = "forms"         // MAC: form protection of the console and of the guest pages
-	LabelStored       Label = "stored"        // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
+	LabelAccessTokens  Label = "access tokens"  // Ed25519: signs the JWTs of the API
+	LabelInvitations   Label = "invitations"    // MAC: the token of an invitation's link
+	LabelMailedCodes   Label = "mailed codes"   // MAC: what is stored of a short code sent by mail, so that a dump cannot be searched for it
+	LabelUnsubscribe   Label = "unsubscribe"    // MAC: the link that stops mail to an address
+	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
+	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
+	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
+	LabelStored        Label = "stored"         // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
 
 	labelFingerprint Label = "fingerprint" // the ring's public id
 )
@@ -23,7 +24,7 @@ const (
 // through all of them.
 func Labels() []Label {
 	return []Label{
-		LabelAccessTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
+		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
 		LabelCursors, LabelForms, LabelStored, labelFingerprint,
 	}
 }
