@@ -1,0 +1,289 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"portico"
+	"portico/internal/control"
+	"portico/internal/schema"
+	"portico/internal/store"
+)
+
+// portalModels are the requests whose rules depend on the installation.
+type portalModels struct {
+	portalCreate *schema.Model[portico.PortalCreate]
+	portalUpdate *schema.Model[portalPatch]
+}
+
+// portalPatch is a PortalUpdateRequest as it is read.
+type portalPatch struct {
+	name, description, domain schema.Patch[string]
+}
+
+const (
+	maxName        = 80
+	maxDescription = 2000
+	maxDomain      = 253
+	maxMessage     = 1000
+	maxAddress     = 320
+	maxSearch      = 200
+)
+
+func newPortalModels(c *control.Control) portalModels {
+	name := schema.String().Len(1, maxName).Rule(portico.CleanName)
+	description := schema.String().Len(-1, maxDescription).Rule(control.CleanDescription)
+	domain := schema.String().Len(-1, maxDomain).Rule(c.CleanDomain)
+	return portalModels{
+		portalCreate: schema.Object("PortalCreateRequest",
+			schema.Required("name", func(p *portico.PortalCreate) *string { return &p.Name }, name).
+				Doc("The portal's name. The address label is made from it.").Example("Acme Customers"),
+			schema.Optional("description", func(p *portico.PortalCreate) **string { return &p.Description }, schema.Null(description), nil).
+				Doc("What the portal is for.").Example(text("Orders and invoices of our customers")),
+			schema.Optional("custom_domain", func(p *portico.PortalCreate) **string { return &p.CustomDomain }, schema.Null(domain), nil).
+				Doc("A host name of your own. It serves once it is proven to be yours.").Example(text("portal.acme.example.com")),
+		),
+		portalUpdate: schema.Object("PortalUpdateRequest",
+			schema.Optional("name", func(p *portalPatch) *schema.Patch[string] { return &p.name }, schema.Change(name), schema.Patch[string]{}).
+				Doc("A new name; null leaves it. The address label stays.").Example(value("Acme Partners")),
+			schema.Optional("description", func(p *portalPatch) *schema.Patch[string] { return &p.description }, schema.Change(description), schema.Patch[string]{}).
+				Doc("A new description; null clears it.").Example(value("For partners")),
+			schema.Optional("custom_domain", func(p *portalPatch) *schema.Patch[string] { return &p.domain }, schema.Change(domain), schema.Patch[string]{}).
+				Doc("Another host name; null detaches the present one.").Example(value("partners.acme.example.com")),
+		),
+	}
+}
+
+func text(s string) *string               { return &s }
+func value(s string) schema.Patch[string] { return schema.Patch[string]{Set: true, Value: s} }
+func moment(y, d int) time.Time           { return time.Date(y, 6, d, 14, 41, 35, 355000000, time.UTC) }
+func change(p schema.Patch[string]) portico.Change {
+	c := portico.Change{Set: p.Set}
+	if p.Set && !p.Null {
+		c.Value = &p.Value
+	}
+	return c
+}
+
+// portalAnswer is a PortalResponse as it is written.
+type portalAnswer struct {
+	portico.Portal
+
+	url          string
+	domainStatus *string
+	active       bool
+}
+
+const (
+	examplePortal = "port_01jz3h9g4k7m2p5r8t0v1w3x5z"
+	exampleUser   = "user_01jz3h9g4k7m2p5r8t0v1w3x60"
+	exampleOrg    = "org_01jz3h9g4k7m2p5r8t0v1w3x61"
+)
+
+var portalResponse = schema.Object("PortalResponse",
+	schema.Required("id", func(p *portalAnswer) *string { return &p.ID }, schema.String()).Example(examplePortal),
+	schema.Required("name", func(p *portalAnswer) *string { return &p.Name }, schema.String()).Example("Acme Customers"),
+	schema.Required("api_name", func(p *portalAnswer) *string { return &p.APIName }, schema.String()).
+		Doc("The portal's address label: fixed, and never used again by another portal.").Example("acme-customers"),
+	schema.Required("description", func(p *portalAnswer) **string { return &p.Description }, schema.Null(schema.String())),
+	schema.Required("organization_id", func(p *portalAnswer) *string { return &p.OrganizationID }, schema.String()).
+		Doc("The production organization.").Example(exampleOrg),
+	schema.Required("url", func(p *portalAnswer) *string { return &p.url }, schema.String()).
+		Doc("Where guests enter: the custom domain once it is active.").Example("http://acme-customers.localhost:8010"),
+	schema.Required("custom_domain", func(p *portalAnswer) **string { return &p.CustomDomain }, schema.Null(schema.String())),
+	schema.Required("custom_domain_status", func(p *portalAnswer) **string { return &p.domainStatus },
+		schema.Null(schema.String().Enum("pending_dns", "issuing_certificate", "active", "error"))),
+	schema.Required("is_active", func(p *portalAnswer) *bool { return &p.active }, schema.Bool()).
+		Doc("Serving now.").Example(true),
+	schema.Required("created_date", func(p *portalAnswer) *time.Time { return &p.CreatedAt }, schema.Time()).Example(moment(2026, 29)),
+	schema.Required("modified_date", func(p *portalAnswer) *time.Time { return &p.ModifiedAt }, schema.Time()).Example(moment(2026, 29)),
+	schema.Required("created_by", func(p *portalAnswer) *string { return &p.CreatedBy }, schema.String()).Example(exampleUser),
+	schema.Required("modified_by", func(p *portalAnswer) *string { return &p.ModifiedBy }, schema.String()).Example(exampleUser),
+)
+
+func (a *API) portalAnswer(p portico.Portal) portalAnswer {
+	out := portalAnswer{Portal: p, url: a.control.PortalURL(p), active: p.Serving()}
+	if p.DomainStatus != "" {
+		out.domainStatus = text(string(p.DomainStatus))
+	}
+	return out
+}
+
+func (a *API) createPortal(q *request, in portico.PortalCreate) error {
+	p, err := a.control.CreatePortal(q.ctx(), q.by, q.once, in)
+	if err != nil {
+		return err
+	}
+	return answer(q, portalResponse, a.portalAnswer(p))
+}
+
+func (a *API) getPortal(q *request) error {
+	p, err := a.control.Portal(q.ctx(), q.by, q.param("portal_id"))
+	if err != nil {
+		return err
+	}
+	return answer(q, portalResponse, a.portalAnswer(p))
+}
+
+func (a *API) updatePortal(q *request, in portalPatch) error {
+	update := portico.PortalUpdate{Name: change(in.name).Value, Description: change(in.description), CustomDomain: change(in.domain)}
+	p, err := a.control.UpdatePortal(q.ctx(), q.by, q.once, q.param("portal_id"), update)
+	if err != nil {
+		return err
+	}
+	return answer(q, portalResponse, a.portalAnswer(p))
+}
+
+func (a *API) deletePortal(q *request) error {
+	if err := a.control.DeletePortal(q.ctx(), q.by, q.once, q.param("portal_id")); err != nil {
+		return err
+	}
+	return q.done()
+}
+
+// page is what both lists take.
+type page struct {
+	search *string
+	limit  *int
+	cursor *string
+	status *string // of users only
+}
+
+// maxPage is the most that a page may hold.
+const maxPage = 1000
+
+var portalQuery = schema.Object("PortalQuery", pageFields()...)
+
+var userQuery = schema.Object("UserQuery", append(pageFields(),
+	schema.Optional("status", func(p *page) **string { return &p.status },
+		schema.Null(schema.String().Enum("invited", "active", "expired", "bounced")), nil).
+		Doc("Only users of this status."))...)
+
+func pageFields() []schema.Field[page] {
+	return []schema.Field[page]{
+		schema.Optional("limit", func(p *page) **int { return &p.limit }, schema.Null(schema.Int().Min(1).Max(maxPage)), nil).
+			Doc("At most so many; the next page is in the Link header. Without it: all."),
+		schema.Optional("cursor", func(p *page) **string { return &p.cursor }, schema.Null(schema.String()), nil).
+			Doc("Where the page begins, from a Link header."),
+		schema.Optional("q", func(p *page) **string { return &p.search }, schema.Null(schema.String().Len(-1, maxSearch)), nil).
+			Doc("Only what contains this text."),
+	}
+}
+
+// position returns the page of the store that a request asks for. Limit is one
+// more than asked, to see whether there is a next page; 0 without a limit.
+func (a *API) position(q *request, in page) (store.Page, error) {
+	var p store.Page
+	if err := a.cursors.open(q, in.cursor, &p); err != nil {
+		return store.Page{}, err
+	}
+	if in.search != nil {
+		p.Query = *in.search
+	}
+	if in.limit != nil {
+		p.Limit = *in.limit + 1
+	}
+	return p, nil
+}
+
+func (q *request) link(target string) {
+	q.w.Header().Set("Link", "<"+target+`>; rel="next"`)
+}
+
+// listPage is how many portals a list without a limit reads at once.
+const listPage = 500
+
+func (a *API) listPortals(q *request, in page) error {
+	at, err := a.position(q, in)
+	if err != nil {
+		return err
+	}
+	limited := at.Limit > 0
+	if !limited {
+		at.Limit = listPage
+	}
+	out := newArray(q)
+	for {
+		portals, err := a.control.Portals(q.ctx(), q.by, at)
+		if err != nil {
+			return out.fail(err)
+		}
+		more := len(portals) == at.Limit
+		if limited && more {
+			portals = portals[:len(portals)-1]
+			last := portals[len(portals)-1]
+			q.link(a.cursors.next(q, last.CreatedAt, last.ID))
+		}
+		for _, p := range portals {
+			v := a.portalAnswer(p)
+			out.buf = portalResponse.AppendJSON(out.item(), &v)
+		}
+		if limited || !more {
+			return out.end()
+		}
+		if err := out.flush(); err != nil {
+			return err
+		}
+		last := portals[len(portals)-1]
+		at.AfterTime, at.AfterID = last.CreatedAt, last.ID
+	}
+}
+
+// array writes a JSON array: in one piece when it is short, in bounded memory
+// when it is long.
+type array struct {
+	q       *request
+	buf     []byte
+	started bool // something was sent
+}
+
+func newArray(q *request) *array { return &array{q: q, buf: append(make([]byte, 0, 4<<10), '[')} }
+
+// item returns the buffer to which the next item is appended.
+func (o *array) item() []byte {
+	if o.buf[len(o.buf)-1] == '}' {
+		return append(o.buf, ',')
+	}
+	return o.buf
+}
+
+// writePatience is how long a client may take to read a part of a long list.
+const writePatience = 20 * time.Second
+
+// flush sends what there is and keeps a trailing separator's place.
+func (o *array) flush() error {
+	if !o.started {
+		o.started = true
+		o.q.w.Header().Set("Content-Type", "application/json")
+		o.q.w.WriteHeader(o.q.route.success)
+	}
+	// A connection without deadlines is a test's.
+	_ = http.NewResponseController(o.q.w).SetWriteDeadline(time.Now().Add(writePatience))
+	last := o.buf[len(o.buf)-1]
+	if _, err := o.q.w.Write(o.buf[:len(o.buf)-1]); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	o.buf = append(o.buf[:0], last)
+	return nil
+}
+
+func (o *array) end() error {
+	o.buf = append(o.buf, ']')
+	if !o.started {
+		writeJSON(o.q.w, o.q.route.success, o.buf)
+		return nil
+	}
+	if _, err := o.q.w.Write(o.buf); err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// fail answers with an error while nothing was sent. After that the connection
+// is cut, so that a part is never taken for the whole.
+func (o *array) fail(err error) error {
+	if o.started {
+		panic(http.ErrAbortHandler)
+	}
+	return err
+}

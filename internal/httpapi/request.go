@@ -1,0 +1,210 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"portico"
+	"portico/internal/control"
+	"portico/internal/schema"
+)
+
+// request is one request on its way through a route.
+type request struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	route *route
+	id    string
+	by    portico.Principal
+	raw   []byte           // the body
+	doc   *schema.Document // the body, read
+	query *schema.Document
+	once  control.Once
+}
+
+func (q *request) ctx() context.Context { return q.r.Context() }
+
+// param returns a path parameter: an opaque string.
+func (q *request) param(name string) string { return q.r.PathValue(name) }
+
+// serve judges a request in the order of the contract: body readable → who →
+// may → fields → Idempotency-Key → object and state. The last two are the
+// operation's, which the route's handler calls.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, route *route) {
+	q := &request{w: w, r: r, route: route}
+	q.id, _ = r.Context().Value(requestKey{}).(string)
+	err := a.judge(q)
+	if err == nil {
+		err = route.handle(q)
+	}
+	if err != nil {
+		a.refuse(q, err)
+	}
+}
+
+func (a *API) judge(q *request) error {
+	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return errEncoding
+	}
+	if q.route.body != nil {
+		if err := q.readBody(); err != nil {
+			return err
+		}
+	}
+	if q.route.access == public {
+		return nil
+	}
+	by, err := a.config.Auth.Authenticate(q.ctx(), q.r.Header.Get("Authorization"), remote(q.r))
+	if err != nil {
+		return err
+	}
+	by.RequestID = q.id
+	q.by = by
+	if q.route.access == administrator {
+		return by.MayAdministerPortals(q.route.scope)
+	}
+	return nil
+}
+
+// readBody reads the body as far as a body may go, and as JSON or a form.
+func (q *request) readBody() error {
+	if q.r.ContentLength > maxBody {
+		return errTooLarge
+	}
+	raw, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBody))
+	switch {
+	case isTooLarge(err):
+		return errTooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errTooSlow
+	case err != nil:
+		return errUnreadable
+	}
+	q.raw = raw
+	read := schema.ReadBody
+	if q.route.form {
+		read = schema.ReadForm
+	}
+	q.doc, err = read(q.r.Header.Get("Content-Type"), raw)
+	if errors.Is(err, schema.ErrUnreadable) {
+		return errUnreadable
+	}
+	return err
+}
+
+func isTooLarge(err error) bool {
+	_, ok := errors.AsType[*http.MaxBytesError](err)
+	return ok
+}
+
+// refuse answers with an error. A known caller's 403 goes to the audit log, and
+// what went wrong inside to ours.
+func (a *API) refuse(q *request, err error) {
+	switch portico.KindOf(err) {
+	case portico.KindForbidden:
+		a.control.Refuse(q.by, q.route.method+" "+q.route.path)
+	case portico.KindInternal:
+		if _, ok := errors.AsType[plain](err); ok {
+			break
+		}
+		if _, ok := errors.AsType[schema.Errors](err); ok {
+			break
+		}
+		a.config.Log.LogAttrs(q.ctx(), slog.LevelError, "a request failed", slog.String("request", q.id), slog.Any("error", err))
+	case portico.KindUnavailable, portico.KindStorageFull:
+		a.config.Log.LogAttrs(q.ctx(), slog.LevelWarn, "a request could not be served now", slog.String("request", q.id), slog.Any("error", err))
+	}
+	writeError(q.w, err)
+}
+
+// remote returns the address that a request came from, without the port.
+func remote(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// body returns a handler that decodes the body before it calls handle. Field
+// errors come after who and may, before anything else.
+func body[T any](model *schema.Model[T], handle func(*request, T) error) func(*request) error {
+	return func(q *request) error {
+		value, fields := model.Decode(q.doc)
+		if len(fields) > 0 {
+			return fields
+		}
+		if err := q.claim(); err != nil {
+			return err
+		}
+		return handle(q, value)
+	}
+}
+
+// query returns a handler that decodes the query before it calls handle.
+func query[T any](model *schema.Model[T], handle func(*request, T) error) func(*request) error {
+	return func(q *request) error {
+		q.query = schema.ReadQuery(q.r.URL.RawQuery)
+		value, fields := model.Decode(q.query)
+		if len(fields) > 0 {
+			return fields
+		}
+		return handle(q, value)
+	}
+}
+
+// bare returns a handler for a route that takes neither.
+func bare(handle func(*request) error) func(*request) error {
+	return func(q *request) error {
+		if err := q.claim(); err != nil {
+			return err
+		}
+		return handle(q)
+	}
+}
+
+const maxIdempotencyKey = 255
+
+// claim reads the Idempotency-Key of a write that may carry one.
+func (q *request) claim() error {
+	keys, sent := q.r.Header["Idempotency-Key"]
+	if !sent || !q.route.once {
+		return nil
+	}
+	key := keys[0]
+	valid := len(keys) == 1 && key != "" && len(key) <= maxIdempotencyKey
+	for _, c := range []byte(key) {
+		valid = valid && c > ' ' && c < 0x7f
+	}
+	if !valid {
+		return schema.ValueError("an Idempotency-Key is 1 to 255 visible ASCII characters, sent once",
+			strings.ToValidUTF8(key, "\uFFFD"), "header", "idempotency-key")
+	}
+	sum := sha256.New()
+	for _, part := range [][]byte{[]byte(q.r.Method), []byte(q.r.URL.Path), q.raw} {
+		_, _ = sum.Write(part) // a hash never fails
+		_, _ = sum.Write([]byte{0})
+	}
+	q.once = control.Once{Key: key, Fingerprint: hex.EncodeToString(sum.Sum(nil))}
+	return nil
+}
+
+// answer sends a value by its declaration, with the route's success status.
+func answer[T any](q *request, model *schema.Model[T], value T) error {
+	writeJSON(q.w, q.route.success, model.AppendJSON(nil, &value))
+	return nil
+}
+
+// done sends the empty object that the deletes answer with.
+func (q *request) done() error {
+	writeJSON(q.w, q.route.success, []byte("{}"))
+	return nil
+}

@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"portico"
+	"portico/internal/schema"
+)
+
+// access says who may use a route at all.
+type access uint8
+
+const (
+	administrator access = iota // a production organization's, with the route's scope
+	anyone                      // any good credential
+	public                      // nobody needs to say who they are
+)
+
+// route is one operation: all that routing, authorization and documents need.
+type route struct {
+	method  string
+	path    string
+	id      string // operationId
+	title   string
+	doc     string
+	tag     string
+	access  access
+	scope   portico.Scope
+	once    bool // takes an Idempotency-Key
+	form    bool // the body is a form
+	body    schema.Component
+	query   interface{ Parameters(in string) []any }
+	success int
+	handle  func(*request) error
+
+	response  schema.Component // of success; nil: nothing is promised of it
+	listTitle string           // set when the response is an array of them
+}
+
+const (
+	tagPortal = "portal"
+	tagAuth   = "auth"
+	tagStatus = "status"
+)
+
+// only is added to the description of each operation on portals.
+const only = " Only accessible by production organization administrators."
+
+// table returns the routes in the order of the documents.
+func (a *API) table() []*route {
+	return append(a.portalRoutes(), append(a.identityRoutes(), a.serviceRoutes()...)...)
+}
+
+func (a *API) portalRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/portal", id: "create_portal_v1_portal_post", title: "Create Portal",
+			doc: "Creates a new portal experience under the parent production tenant." + only,
+			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalCreate,
+			success: http.StatusCreated, response: portalResponse, handle: body(a.models.portalCreate, a.createPortal),
+		}, {
+			method: "GET", path: "/v1/portal", id: "list_portals_v1_portal_get", title: "List Portals",
+			doc: "Lists the portals of the production tenant, oldest first." + only,
+			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
+			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
+			handle: query(portalQuery, a.listPortals),
+		}, {
+			method: "GET", path: "/v1/portal/{portal_id}", id: "get_portal_v1_portal__portal_id__get", title: "Get Portal",
+			doc: "Returns one portal of the production tenant." + only,
+			tag: tagPortal, scope: portico.ScopePortalRead,
+			success: http.StatusOK, response: portalResponse, handle: bare(a.getPortal),
+		}, {
+			method: "PATCH", path: "/v1/portal/{portal_id}", id: "update_portal_v1_portal__portal_id__patch", title: "Update Portal",
+			doc: "Updates an existing portal's name or custom domain." + only,
+			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalUpdate,
+			success: http.StatusOK, response: portalResponse, handle: body(a.models.portalUpdate, a.updatePortal),
+		}, {
+			method: "DELETE", path: "/v1/portal/{portal_id}", id: "delete_portal_v1_portal__portal_id__delete", title: "Delete Portal",
+			doc: "Deletes a portal and drops its associated database entirely." + only,
+			tag: tagPortal, scope: portico.ScopePortalWrite, once: true,
+			success: http.StatusOK, handle: bare(a.deletePortal),
+		}, {
+			method: "POST", path: "/v1/portal/{portal_id}/users", id: "invite_portal_user_bulk_v1_portal__portal_id__users_post",
+			title: "Invite Portal User Bulk",
+			doc:   "Invites a guest user to a portal, auto-linking existing global accounts if they exist." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true, body: inviteRequest,
+			success: http.StatusCreated, response: inviteResponse, handle: body(inviteRequest, a.inviteUsers),
+		}, {
+			method: "GET", path: "/v1/portal/{portal_id}/users", id: "list_portal_users_v1_portal__portal_id__users_get",
+			title: "List Portal Users",
+			doc:   "Lists all authorized users registered inside a portal's local database." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
+			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
+			handle: query(userQuery, a.listUsers),
+		}, {
+			method: "DELETE", path: "/v1/portal/{portal_id}/users/{user_id}",
+			id:    "remove_portal_user_v1_portal__portal_id__users__user_id__delete",
+			title: "Remove Portal User",
+			doc:   "Removes a guest user's access from a portal and drops their membership documents." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true,
+			success: http.StatusOK, handle: bare(a.removeUser),
+		},
+	}
+}
+
+func (a *API) identityRoutes() []*route {
+	return []*route{
+		{
+			method: "POST", path: "/v1/oauth2/login", id: "login_v1_oauth2_login_post", title: "Login",
+			doc: "Signs in with e-mail address and password, to the organization last used.",
+			tag: tagAuth, access: public, form: true, body: loginForm,
+			success: http.StatusOK, response: tokenResponse, handle: body(loginForm, a.login),
+		}, {
+			method: "POST", path: "/v1/oauth2/refresh", id: "refresh_v1_oauth2_refresh_post", title: "Refresh",
+			doc: "Exchanges a refresh token for new tokens. The old one is void; using it again ends the session.",
+			tag: tagAuth, access: public, body: refreshRequest,
+			success: http.StatusOK, response: tokenResponse, handle: body(refreshRequest, a.refresh),
+		}, {
+			method: "GET", path: "/v1/auth/load", id: "load_v1_auth_load_get", title: "Load",
+			doc: "Returns who the caller is, in which organization, and which others there are.",
+			tag: tagAuth, access: anyone,
+			success: http.StatusOK, response: loadResponse, handle: bare(a.load),
+		}, {
+			method: "POST", path: "/v1/auth/switch", id: "switch_v1_auth_switch_post", title: "Switch",
+			doc: "Returns tokens for another organization of the caller. A personal access token cannot switch.",
+			tag: tagAuth, access: anyone, body: switchRequest,
+			success: http.StatusOK, response: tokenResponse, handle: body(switchRequest, a.switchTo),
+		}, {
+			method: "POST", path: "/v1/auth/logout", id: "logout_v1_auth_logout_post", title: "Logout",
+			doc: "Ends the caller's session: its tokens are void from the next request on.",
+			tag: tagAuth, access: anyone, success: http.StatusNoContent, handle: bare(a.logout),
+		}, {
+			method: "POST", path: "/v1/auth/pats", id: "create_pat_v1_auth_pats_post", title: "Create Personal Access Token",
+			doc: "Makes a personal access token for the organization that the caller is in. The token is shown this once.",
+			tag: tagAuth, access: anyone, body: patRequest,
+			success: http.StatusOK, response: patResponse, handle: body(patRequest, a.createPAT),
+		}, {
+			method: "GET", path: "/v1/auth/pats", id: "list_pats_v1_auth_pats_get", title: "List Personal Access Tokens",
+			doc: "Lists the caller's personal access tokens for the organization that the caller is in.",
+			tag: tagAuth, access: anyone,
+			success: http.StatusOK, response: patResponse, listTitle: "Response List Pats V1 Auth Pats Get", handle: bare(a.listPATs),
+		}, {
+			method: "DELETE", path: "/v1/auth/pats/{pat_id}", id: "revoke_pat_v1_auth_pats__pat_id__delete",
+			title: "Revoke Personal Access Token",
+			doc:   "Ends a personal access token from the next request on.",
+			tag:   tagAuth, access: anyone,
+			success: http.StatusOK, handle: bare(a.revokePAT),
+		},
+	}
+}
+
+func (a *API) serviceRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/status", id: "status_v1_status_get", title: "Status",
+			doc: "Says that the service answers.", tag: tagStatus, access: public,
+			success: http.StatusOK, response: statusResponse, handle: bare(a.status),
+		}, {
+			method: "GET", path: "/v1/routes", id: "routes_v1_routes_get", title: "Routes",
+			doc: "Lists every route with the scope that it needs.", tag: tagStatus, access: anyone,
+			success: http.StatusOK, response: routeResponse, listTitle: "Response Routes V1 Routes Get", handle: bare(a.listRoutes),
+		},
+	}
+}
