@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"log/slog"
+	"time"
+
+	"portico"
+	"portico/internal/keyring"
+	"portico/internal/store"
+)
+
+// Config is what an Auth is made of.
+type Config struct {
+	Store *store.Store
+	Ring  *keyring.Ring
+	IDs   *portico.IDSource
+	Log   *slog.Logger
+
+	Hasher   *Hasher        // nil: NewHasher's for production
+	Rules    *PasswordRules // nil: NewPasswordRules without words of its own
+	SignIns  Rate           // for an account; zero: SignInRate
+	Failures Rate           // for an address; zero: FailureRate
+}
+
+// Auth says who is calling, by the registry and the installation's keys. It is
+// safe for concurrent use.
+type Auth struct {
+	store    *store.Store
+	log      *slog.Logger
+	access   *AccessTokens
+	refresh  *keyring.MAC
+	hasher   *Hasher
+	rules    *PasswordRules
+	signIns  *Limiter
+	failures *Limiter
+	used     *usage
+}
+
+// New returns an Auth. Start begins the work that it does in the background.
+func New(config Config) *Auth {
+	now := config.Store.Now
+	if config.SignIns == (Rate{}) {
+		config.SignIns = SignInRate()
+	}
+	if config.Failures == (Rate{}) {
+		config.Failures = FailureRate()
+	}
+	if config.Hasher == nil {
+		config.Hasher = NewHasher(HasherConfig{})
+	}
+	if config.Rules == nil {
+		config.Rules = NewPasswordRules()
+	}
+	return &Auth{
+		store:    config.Store,
+		log:      config.Log,
+		access:   NewAccessTokens(config.Ring.Ed25519(keyring.LabelAccessTokens), now, config.IDs),
+		refresh:  config.Ring.MAC(labelRefreshTokens),
+		hasher:   config.Hasher,
+		rules:    config.Rules,
+		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),
+		failures: NewLimiter(config.Failures, DefaultLimiterKeys, now),
+		used:     newUsage(),
+	}
+}
+
+// Refused counts a refusal of a credential from a remote address. It returns
+// err, or KindRateLimited once there were too many.
+func (a *Auth) Refused(remote string, err error) error {
+	if wait, ok := a.failures.Take(remote); !ok {
+		return tooManyFailures(wait)
+	}
+	return err
+}
+
+func tooManyFailures(wait time.Duration) error {
+	return rateLimited(wait, "Too many failed attempts. Try again later.")
+}
+
+func rateLimited(wait time.Duration, text string) error {
+	e := portico.Errorf(portico.KindRateLimited, "%s", text)
+	e.RetryAfter = wait
+	return e
+}

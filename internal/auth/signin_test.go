@@ -1,0 +1,181 @@
+package auth
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"portico"
+	"portico/internal/store"
+)
+
+// TestSignIn is A58: whoever it is that cannot sign in, the answer, the number
+// of hashes and the number of tries allowed are the same.
+func TestSignIn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("ada@example.com")
+	w.update(func(tx *store.Tx) error {
+		for _, a := range []portico.Account{
+			{ID: tx.NewID(portico.PrefixAccount), EmailKey: "stub@example.com"},
+			{ID: tx.NewID(portico.PrefixAccount), EmailKey: "bare@example.com", Proven: true},
+		} {
+			if err := tx.InsertAccount(a); err != nil {
+				return err
+			}
+			if !a.Proven { // planted, as A39 has it
+				_, hash, err := tx.PasswordByKey("ada@example.com")
+				if err != nil {
+					return err
+				}
+				if err := tx.SetPassword(a.ID, hash); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, tt := range []struct {
+		name, email, password string
+		ok                    bool
+	}{
+		{"right", "ada@example.com", goodPassword, true},
+		{"right, spelled otherwise", " Ada <ADA@Example.COM> ", goodPassword, true},
+		{"wrong password", "ada@example.com", goodPassword + "r", false},
+		{"empty password", "ada@example.com", "", false},
+		{"unknown address", "bob@example.com", goodPassword, false},
+		{"no address", "nobody", goodPassword, false},
+		{"an address with NUL", "ada@example.com\x00", goodPassword, false},
+		{"a stub with a planted password", "stub@example.com", goodPassword, false},
+		{"proven, without a password", "bare@example.com", goodPassword, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before := w.hasher.Count()
+			proof, err := w.SignIn(t.Context(), tt.email, tt.password, "192.0.2.1")
+			if n := w.hasher.Count() - before; n != 1 {
+				t.Errorf("%d hashes, want 1", n)
+			}
+			if !tt.ok {
+				want(t, err, portico.KindUnauthorized, wrongPassword)
+				return
+			}
+			if err != nil || proof.Account.EmailKey != "ada@example.com" {
+				t.Errorf("got %+v, %v", proof, err)
+			}
+		})
+	}
+	t.Run("too long to hash, known or not", func(t *testing.T) {
+		before := w.hasher.Count()
+		for _, email := range []string{"ada@example.com", "bob@example.com"} {
+			_, err := w.SignIn(t.Context(), email, strings.Repeat("x", MaxPasswordBytes+1), "192.0.2.1")
+			want(t, err, portico.KindUnauthorized, wrongPassword)
+		}
+		if n := w.hasher.Count() - before; n != 0 {
+			t.Errorf("%d hashes", n)
+		}
+	})
+}
+
+func TestSignInLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("ada@example.com")
+	for _, email := range []string{"ada@example.com", "bob@example.com"} {
+		for range SignInRate().Events {
+			_, err := w.SignIn(t.Context(), email, "wrong", "192.0.2.1")
+			want(t, err, portico.KindUnauthorized, wrongPassword)
+		}
+		before := w.hasher.Count()
+		_, err := w.SignIn(t.Context(), strings.ToUpper(email), goodPassword, "192.0.2.9")
+		want(t, err, portico.KindRateLimited, "Too many sign-ins for this account. Try again later.")
+		if portico.RetryAfterOf(err) <= 0 || w.hasher.Count() != before {
+			t.Errorf("retry after %v, %d hashes", portico.RetryAfterOf(err), w.hasher.Count()-before)
+		}
+	}
+	w.clock.pass(time.Minute)
+	if _, err := w.SignIn(t.Context(), "ada@example.com", goodPassword, "192.0.2.1"); err != nil {
+		t.Errorf("a minute later: %v", err)
+	}
+}
+
+// TestFailedSignInsOfAnAddress: spraying over many accounts runs into the limit
+// of the address it comes from.
+func TestFailedSignInsOfAnAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range FailureRate().Events {
+		_, err := w.SignIn(t.Context(), "user"+strings.Repeat("x", i%50)+string(rune('a'+i/50))+"@example.com", "wrong", "192.0.2.1")
+		want(t, err, portico.KindUnauthorized, wrongPassword)
+	}
+	a := w.account("ada@example.com")
+	for _, password := range []string{"wrong", goodPassword} {
+		_, err := w.SignIn(t.Context(), a.Email, password, "192.0.2.1")
+		want(t, err, portico.KindRateLimited, "Too many failed attempts. Try again later.")
+	}
+	if _, err := w.SignIn(t.Context(), a.Email, goodPassword, "192.0.2.2"); err != nil {
+		t.Errorf("from another address: %v", err)
+	}
+}
+
+// TestProofIsOvertaken: a password that was changed between its check and the
+// transaction that acts on it is the old one there.
+func TestProofIsOvertaken(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(tx *store.Tx, id string) error{
+		"changed": func(tx *store.Tx, id string) error { return ChangePassword(tx, id, "another", "") },
+		"voided":  func(tx *store.Tx, id string) error { return tx.VoidAccess(id) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			a := w.account("ada@example.com")
+			proof, err := w.SignIn(t.Context(), a.Email, goodPassword, "192.0.2.1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.update(func(tx *store.Tx) error { return change(tx, a.ID) })
+			err = w.store.Update(t.Context(), func(tx *store.Tx) error {
+				_, err := proof.Redeem(tx)
+				return err
+			})
+			want(t, err, portico.KindUnauthorized, wrongPassword)
+		})
+	}
+}
+
+// TestOutdatedHash: a sign-in renews a hash of another cost, once.
+func TestOutdatedHash(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.account("ada@example.com")
+	w.hasher = NewHasher(HasherConfig{Cost: Cost{Time: 2, MemoryKiB: 64, Threads: 1}})
+	w.Auth = w.auth()
+	for i, hashes := range []int64{2, 1} {
+		before := w.hasher.Count()
+		proof, err := w.SignIn(t.Context(), a.Email, goodPassword, "192.0.2.1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.update(func(tx *store.Tx) error {
+			_, err := proof.Redeem(tx)
+			return err
+		})
+		if n := w.hasher.Count() - before; n != hashes {
+			t.Errorf("sign-in %d: %d hashes, want %d", i+1, n, hashes)
+		}
+	}
+}
+
+func TestHashPassword(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, password := range []string{"", "short", "ada@example.com", strings.Repeat("x", MaxPasswordBytes+1)} {
+		_, err := w.HashPassword(t.Context(), password, PasswordOwner{Email: "ada@example.com"})
+		if portico.KindOf(err) != portico.KindInvalid {
+			t.Errorf("%.20q: got %v", password, err)
+		}
+	}
+	if w.hasher.Count() != 0 {
+		t.Error("a refused password was hashed")
+	}
+}
