@@ -118,7 +118,7 @@ func (r *PasswordRules) ownerWords(email string) map[string]bool {
 	return words
 }
 
-// fold returns the letters and digits of a text in lower case, with the
+// fold returns a text without blanks and punctuation, in lower case, with the
 // substitutions of letters that everybody knows undone.
 func fold(text string) string {
 	return strings.Map(func(c rune) rune {
@@ -142,7 +142,8 @@ func fold(text string) string {
 func plain(text string) string { return strings.Map(plainRune, text) }
 
 func plainRune(c rune) rune {
-	if !unicode.IsLetter(c) && !unicode.IsDigit(c) {
+	ornament := c <= unicode.MaxASCII || unicode.IsPunct(c) || unicode.IsSpace(c)
+	if ornament && !unicode.IsLetter(c) && !unicode.IsDigit(c) {
 		return -1
 	}
 	return unicode.ToLower(c)
