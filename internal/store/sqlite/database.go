@@ -1,0 +1,221 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"portico/internal/failpoint"
+	"portico/internal/store"
+)
+
+// patience bounds every wait for something that others hold: a handle, a
+// connection, the end of a recovery.
+const patience = 5 * time.Second
+
+// database is one file with its connections: a writer and a few readers, each
+// opened when first needed. It implements store.Database.
+type database struct {
+	name    string // for messages
+	rel     string // in the data folder
+	path    string
+	profile profile
+	sync    string // PRAGMA synchronous
+	pool    *sql.DB
+	points  *failpoint.Set
+	reserve *reserve // of the registry; nil otherwise
+
+	idle  chan *conn    // readers that wait for work
+	slots chan struct{} // one for each reader that is not open
+	done  chan struct{} // closed when the database is closing
+
+	writer writer
+
+	// suspect is set when a write or a sync failed. No transaction begins
+	// until recover has read the file through on new connections.
+	suspect    atomic.Bool
+	recovering sync.Mutex
+}
+
+func newDatabase(name, rel string, p profile, e *Engine) *database {
+	d := &database{
+		name: name, rel: rel, path: e.folder.abs(rel), profile: p, sync: e.synchronous, pool: e.pool, points: e.points,
+		idle: make(chan *conn, p.readers), slots: make(chan struct{}, p.readers), done: make(chan struct{}),
+	}
+	for range p.readers {
+		d.slots <- struct{}{}
+	}
+	d.writer.db = d
+	d.writer.rest.L = &d.writer.mu
+	return d
+}
+
+// View implements store.Database.
+func (d *database) View(ctx context.Context, fn func(store.SQL) error) error {
+	c, err := d.reader(ctx)
+	if err != nil {
+		return err
+	}
+	healthy := false
+	defer func() { d.giveBack(c, healthy) }()
+	if err := c.link.run("BEGIN"); err != nil {
+		return err
+	}
+	err = c.transact(ctx, fn)
+	if worst := c.link.worst; worst != 0 && spoils(worst) {
+		return err
+	}
+	healthy = c.link.run("ROLLBACK") == nil
+	return err
+}
+
+// reader returns a read-only connection, waiting until one is free.
+func (d *database) reader(ctx context.Context) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, unavailable(context.Cause(ctx))
+	}
+	if d.suspect.Load() {
+		if err := d.recover(ctx); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case <-d.done:
+		return nil, errClosed()
+	case c := <-d.idle:
+		return c, nil
+	default:
+	}
+	select { // an idle one before a new one
+	case c := <-d.idle:
+		return c, nil
+	case <-d.slots:
+		return d.openReader()
+	case <-d.done:
+		return nil, errClosed()
+	case <-ctx.Done():
+		return nil, unavailable(context.Cause(ctx))
+	}
+}
+
+func (d *database) openReader() (*conn, error) {
+	c, err := d.dial(false)
+	if err != nil {
+		d.slots <- struct{}{}
+	}
+	return c, err
+}
+
+func (d *database) dial(write bool) (*conn, error) {
+	return dial(d.pool, target{path: d.path, profile: d.profile, write: write, synchronous: d.sync})
+}
+
+// giveBack takes a reader back, and closes it when it is not fit for another
+// transaction.
+func (d *database) giveBack(c *conn, healthy bool) {
+	if healthy {
+		d.idle <- c
+		return
+	}
+	_ = c.close() // it only read
+	d.slots <- struct{}{}
+}
+
+// Update implements store.Database.
+func (d *database) Update(ctx context.Context, fn func(store.SQL) error) error {
+	if err := ctx.Err(); err != nil {
+		return unavailable(context.Cause(ctx))
+	}
+	if err := d.admit(ctx); err != nil {
+		return err
+	}
+	return d.writer.update(ctx, fn)
+}
+
+// admit refuses updates that only take space while there is none.
+func (d *database) admit(ctx context.Context) error {
+	if d.reserve == nil || store.HasReserve(ctx) || !d.reserve.low() {
+		return nil
+	}
+	return storageFull(errors.New("sqlite: low on space, only what frees space runs"))
+}
+
+// drain takes every reader out of use and closes it. It waits for those at
+// work. What it took is given back by restock.
+func (d *database) drain(ctx context.Context) (taken int, err error) {
+	for taken < d.profile.readers {
+		select {
+		case c := <-d.idle:
+			_ = c.close() // it only read
+		case <-d.slots:
+		case <-ctx.Done():
+			return taken, unavailable(context.Cause(ctx))
+		}
+		taken++
+	}
+	return taken, nil
+}
+
+func (d *database) restock(taken int) {
+	for range taken {
+		d.slots <- struct{}{}
+	}
+}
+
+// recover reopens a suspect database: what the kernel still has in memory is
+// no proof of what is on the disk, so the file is read through before any
+// transaction begins. The writer's connection is closed already.
+func (d *database) recover(ctx context.Context) error {
+	d.recovering.Lock()
+	defer d.recovering.Unlock()
+	if !d.suspect.Load() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	taken, err := d.drain(ctx)
+	defer d.restock(taken)
+	if err != nil {
+		return err
+	}
+	if err := d.check(); err != nil {
+		return err
+	}
+	d.suspect.Store(false)
+	return nil
+}
+
+// check reads the file through on a connection of its own.
+func (d *database) check() error {
+	c, err := d.dial(false)
+	if err != nil {
+		return err
+	}
+	return errors.Join(quickCheck(c), c.close())
+}
+
+func quickCheck(c *conn) error {
+	var verdict string
+	if err := c.query(`PRAGMA quick_check(1)`, &verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", store.ErrDamaged, verdict)
+	}
+	return nil
+}
+
+// close waits for the transactions under way, refuses those that wait, and
+// closes the connections: readers first, so that the writer's end writes the
+// WAL back and removes it.
+func (d *database) close() error {
+	close(d.done)
+	_, _ = d.drain(context.Background()) // ends: no reader is handed out any more
+	return d.writer.close()
+}
+
+func errClosed() error { return unavailable(errors.New("sqlite: the database is closed")) }
