@@ -48,7 +48,8 @@ func (a Address) Envelope() string {
 // bracketed IP address; a domain of two labels or more by UTS 46 and IDNA 2008,
 // whose last ends in a letter, and no special-use name. Mailbox names that
 // RFC 2142 makes case-insensitive (postmaster, abuse …) are stored in lower
-// case. Providers' own rules, as Gmail's dots, are not applied: they are not
+// case. An A-label that is not how its letters are encoded is refused, since it
+// would be a second key for one domain. Providers' own rules, as Gmail's dots, are not applied: they are not
 // ours to know. The error is KindInvalid.
 func ParseAddress(s string) (Address, error) {
 	if utf8.RuneCountInString(s) > maxAddressInput {

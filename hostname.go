@@ -160,9 +160,13 @@ var domainProfile = idna.New(
 // (RFC 5891 5.4), which the mapping alone does not: symbols and emoji, for
 // example, are refused.
 func canonicalDomain(s string) (ascii string, labels []string, err error) {
-	// Unicode 15.1 made the capital sharp s map to the small one, as IDNA 2008
-	// has it; older tables map it to "ss", which is another domain.
-	ascii, idnaErr := domainProfile.ToASCII(strings.ReplaceAll(s, "ẞ", "ß"))
+	if !isASCII(s) {
+		s = strings.Map(lowerLateCapital, s)
+		if disguisedALabel(s) {
+			return "", nil, Errorf(KindInvalid, "No part of a domain may begin with %q and hold other letters than a to z.", acePrefix)
+		}
+	}
+	ascii, idnaErr := domainProfile.ToASCII(s)
 	switch {
 	case idnaErr == nil:
 	case strings.HasPrefix(ascii, ".") || strings.HasSuffix(ascii, ".") || strings.Contains(ascii, ".."):
@@ -190,6 +194,37 @@ func canonicalDomain(s string) (ascii string, labels []string, err error) {
 		}
 	}
 	return ascii, labels, nil
+}
+
+// lowerLateCapital maps the capitals whose mapping UTS 46 settled after
+// Unicode 15: they got small forms late. Older tables refuse them, or map the
+// capital sharp s to "ss", which is another domain.
+func lowerLateCapital(r rune) rune {
+	switch {
+	case r == 'ẞ', r == 0x04C0, r == 0x2132, r == 0x2183, 0x10A0 <= r && r <= 0x10CD:
+		return unicode.ToLower(r)
+	}
+	return r
+}
+
+// disguisedALabel reports whether a label begins as A-labels do but is not
+// ASCII. It is neither an A-label nor a U-label, and decoders disagree about it.
+func disguisedALabel(s string) bool {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\u3002' || r == '\uFF61':
+			return '.'
+		case invisible(r) || r == '\u034F':
+			return -1
+		}
+		return r
+	}, s)
+	for label := range strings.SplitSeq(norm.NFKC.String(strings.ToLower(s)), ".") {
+		if strings.HasPrefix(label, acePrefix) && !isASCII(label) {
+			return true
+		}
+	}
+	return false
 }
 
 // checkLabel applies to a label in Unicode form what IDNA 2008 asks beyond
@@ -237,6 +272,9 @@ func permittedRune(r rune) bool {
 		ignorableBlock(r),
 		oldHangulJamo(r):
 		return false
+	}
+	if 0x13A0 <= r && r <= 0x13F5 { // Cherokee folds to capitals
+		return true
 	}
 	c := string(r)
 	return norm.NFKC.String(cases.Fold().String(norm.NFKC.String(c))) == c
