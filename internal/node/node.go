@@ -1,0 +1,282 @@
+// Package node is one running process: it opens the parts in order, serves,
+// and closes them in reverse. It is the only place that knows which engine
+// runs and where configuration comes from.
+//
+// It holds no rule of the product: parts get what they need as values.
+//
+// Start with Open, then Config.
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"portico"
+	"portico/internal/auth"
+	"portico/internal/control"
+	"portico/internal/failpoint"
+	"portico/internal/httpapi"
+	"portico/internal/jobs"
+	"portico/internal/keyring"
+	"portico/internal/lifecycle"
+	"portico/internal/store"
+	"portico/internal/store/sqlite"
+)
+
+// Options are what tests and commands give a node beyond its configuration.
+type Options struct {
+	Log        *slog.Logger
+	Now        func() time.Time // time.Now when nil
+	Failpoints *failpoint.Set   // tests only
+	Version    string
+	// Synchronous is the engine's; the power-loss test only.
+	Synchronous string
+	// Rates lift the limits on guessing; tests only. Zero: the defaults.
+	SignIns, Failures auth.Rate
+}
+
+// Core is everything of a node but its listeners: what commands work with.
+type Core struct {
+	Config    Config
+	Store     *store.Store
+	Auth      *auth.Auth
+	Control   *control.Control
+	Lifecycle *lifecycle.Lifecycle
+	Jobs      *jobs.Runner
+	Ring      *keyring.Ring
+	Log       *slog.Logger
+
+	engine *sqlite.Engine
+	closes []func()
+}
+
+// OpenCore opens the parts in order. exclusive is for the server: no second
+// one may run on the data. A command beside a server is not exclusive.
+func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Core{Config: config, Log: o.Log}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
+		Dir: config.Data, Exclusive: exclusive, MaxHandles: config.OpenPortals,
+		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous,
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.onClose(func() {
+		if err := c.engine.Close(); err != nil {
+			c.Log.Error("the storage did not close cleanly", "error", err)
+		}
+	})
+	if c.Ring, err = openRing(config); err != nil {
+		return nil, err
+	}
+	ids := portico.NewIDSource(o.Now)
+	if c.Store, err = store.New(c.engine, o.Now, ids); err != nil {
+		return nil, fmt.Errorf("open the registry: %w", err)
+	}
+	if err := c.checkRing(); err != nil {
+		return nil, err
+	}
+	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
+	c.Auth = auth.New(auth.Config{Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, SignIns: o.SignIns, Failures: o.Failures})
+	c.Lifecycle = lifecycle.New(lifecycle.Config{
+		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: exclusive,
+	})
+	c.onClose(c.Lifecycle.Stop)
+	public, err := publicURL(config)
+	if err != nil {
+		return nil, err
+	}
+	c.Control = control.New(control.Config{
+		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
+		PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
+		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
+	})
+	return c, nil
+}
+
+func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
+
+// Close closes the parts in reverse order of opening.
+func (c *Core) Close() {
+	for i := len(c.closes) - 1; i >= 0; i-- {
+		c.closes[i]()
+	}
+	c.closes = nil
+}
+
+// SecretFile is the name of the secret's file in the data folder.
+const SecretFile = "secret.key"
+
+func openRing(config Config) (*keyring.Ring, error) {
+	if config.SecretKey != "" {
+		return keyring.Parse(config.SecretKey)
+	}
+	return keyring.LoadOrCreate(filepath.Join(config.Data, SecretFile))
+}
+
+// checkRing refuses a secret that the data was not made with: everything signed
+// or sealed would be worthless.
+func (c *Core) checkRing() error {
+	const name = "keyring"
+	want := c.Ring.Fingerprint()
+	return c.Store.Update(context.Background(), func(tx *store.Tx) error {
+		have, err := tx.Meta(name)
+		switch {
+		case err != nil:
+			return err
+		case have == "":
+			return tx.SetMeta(name, want)
+		case have != want:
+			return errors.New("this secret is not the one that the data was made with; restore secret.key, or set PORTICO_SECRET_KEY to the right one")
+		}
+		return nil
+	})
+}
+
+func publicURL(config Config) (*url.URL, error) {
+	if config.PublicURL != "" {
+		return url.Parse(config.PublicURL)
+	}
+	_, port, err := net.SplitHostPort(config.Listen)
+	if err != nil {
+		return nil, err
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort("localhost", port)}, nil
+}
+
+// Node is a serving process.
+type Node struct {
+	*Core
+
+	api     *httpapi.API
+	public  *server
+	ops     *server
+	metrics *metrics
+}
+
+// Open opens everything and begins to serve. The listeners are open and
+// answering when it returns.
+func Open(config Config, o Options) (node *Node, err error) {
+	public, err := listen(config.Listen)
+	if err != nil {
+		return nil, err
+	}
+	// Port 0 asks for any free one; what was got is what links name.
+	config.Listen = public.Addr().String()
+	core, err := OpenCore(config, true, o)
+	if err != nil {
+		_ = public.Close()
+		return nil, err
+	}
+	n := &Node{Core: core, metrics: newMetrics(core)}
+	defer func() {
+		if err != nil {
+			_ = public.Close()
+			n.Close()
+		}
+	}()
+	if err := n.bootstrap(context.Background()); err != nil {
+		return nil, err
+	}
+	if err := n.start(); err != nil {
+		return nil, err
+	}
+	n.api = httpapi.New(httpapi.Config{
+		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+	})
+	if config.OpsListen != "" {
+		ops, err := listen(config.OpsListen)
+		if err != nil {
+			return nil, err
+		}
+		n.ops = serve(ops, n.operations(), n.Log)
+		n.onClose(n.ops.stop)
+	}
+	n.public = serve(public, n.handler(), n.Log)
+	n.onClose(n.public.stop)
+	return n, nil
+}
+
+// start begins the background work of the parts, in order.
+func (n *Node) start() error {
+	n.Auth.Start()
+	n.onClose(func() {
+		if err := n.Auth.Stop(context.Background()); err != nil {
+			n.Log.Warn("the use of tokens could not be noted", "error", err)
+		}
+	})
+	n.Control.Start()
+	n.onClose(n.Control.Stop)
+	if err := n.Lifecycle.Start(); err != nil {
+		return err
+	}
+	if err := n.Jobs.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Jobs.Stop)
+	return nil
+}
+
+// handler routes the public listener.
+func (n *Node) handler() http.Handler { return n.api }
+
+// URL returns where the node is reached from outside.
+func (n *Node) URL() string {
+	u, err := publicURL(n.Config)
+	if err != nil {
+		return ""
+	}
+	return u.String()
+}
+
+// Addr returns the address that the public listener is bound to.
+func (n *Node) Addr() string { return n.public.listener.Addr().String() }
+
+// OpsAddr returns the address that the operations listener is bound to.
+func (n *Node) OpsAddr() string { return n.ops.listener.Addr().String() }
+
+// bootstrap makes the configured first administrator when there is no
+// organization yet.
+func (n *Node) bootstrap(ctx context.Context) error {
+	if n.Config.AdminEmail == "" {
+		return nil
+	}
+	all, err := n.Control.Organizations(ctx)
+	if err != nil || len(all) > 0 {
+		return err
+	}
+	name := n.Config.Organization
+	if name == "" {
+		name = "My organization"
+	}
+	o, err := n.Control.CreateOrganization(ctx, control.OrganizationCreate{Name: name, Kind: portico.Production})
+	if err != nil {
+		return err
+	}
+	_, err = n.Control.CreateAccount(ctx, control.AccountCreate{
+		Email: n.Config.AdminEmail, Password: n.Config.AdminPassword, OrganizationID: o.ID, Role: portico.Owner,
+	})
+	if err != nil {
+		return fmt.Errorf("make the first administrator: %w", err)
+	}
+	n.Log.Info("made the first administrator", "organization", o.ID)
+	return nil
+}
