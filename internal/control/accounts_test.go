@@ -56,7 +56,7 @@ func TestCreateAccount(t *testing.T) {
 			wantKind(t, err, portico.KindNotFound)
 		})
 	}
-	w.events(o, portico.ActionOrganizationCreated, portico.ActionAccountCreated)
+	w.events(o, portico.ActionOrganizationCreated, portico.ActionAccountCreated, portico.ActionSignedIn)
 }
 
 // TestCreateAccountOfStub is A39, A42 and A43 for an operator's proof.

@@ -14,7 +14,7 @@ import (
 	"portico/internal/store/sqlite"
 )
 
-const goodPassword = "correct horse battery staple"
+const goodPassword = "seven grey herons over Ostrava"
 
 var home = control.Origin{Remote: "192.0.2.1", RequestID: "req_1"}
 
