@@ -3,7 +3,6 @@ package auth
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,26 +11,6 @@ import (
 	"portico/internal/store"
 	"portico/internal/store/sqlite"
 )
-
-// clock is the time of one test.
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func newClock() *clock { return &clock{at: time.Date(2026, 6, 29, 14, 41, 35, 355000000, time.UTC)} }
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.at
-}
-
-func (c *clock) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.at = c.at.Add(d)
-}
 
 // world is an Auth over a registry in a temporary folder.
 type world struct {
@@ -45,16 +24,13 @@ type world struct {
 	hasher *Hasher
 }
 
-// cheap is a cost at which tests can afford to hash.
-func cheap() Cost { return Cost{Time: 1, MemoryKiB: 64, Threads: 1} }
-
-const goodPassword = "correct horse battery staple"
+const goodPassword = "seven grey herons over Ostrava"
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{T: t, clock: newClock()}
-	w.ids = portico.NewIDSource(w.clock.now)
-	engine, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir(), Now: w.clock.now})
+	w := &world{T: t, clock: &clock{now: time.Date(2026, 6, 29, 14, 41, 35, 355000000, time.UTC)}}
+	w.ids = portico.NewIDSource(w.clock.Now)
+	engine, err := sqlite.Open(t.Context(), sqlite.Config{Dir: t.TempDir(), Now: w.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +39,7 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	if w.store, err = store.New(engine, w.clock.now, w.ids); err != nil {
+	if w.store, err = store.New(engine, w.clock.Now, w.ids); err != nil {
 		t.Fatal(err)
 	}
 	w.ring, _ = keyring.Generate()
@@ -76,6 +52,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) auth() *Auth {
 	return New(Config{Store: w.store, Ring: w.ring, IDs: w.ids, Log: slog.New(slog.DiscardHandler), Hasher: w.hasher})
 }
+
+func (w *world) pass(d time.Duration) { w.clock.Set(w.clock.Now().Add(d)) }
 
 func (w *world) update(fn func(*store.Tx) error) {
 	w.Helper()

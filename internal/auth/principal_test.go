@@ -115,14 +115,14 @@ func TestRegistryDecides(t *testing.T) {
 			s, tokens := w.session(a, o, AccessTokenAudience)
 			secret, row := w.token(a, o, func(row *store.Token) {
 				if tt.wait == 10*time.Minute {
-					end := w.clock.now().Add(tt.wait)
+					end := w.clock.Now().Add(tt.wait)
 					row.ExpiresAt = &end
 				}
 			})
 			if tt.change != nil {
 				w.update(func(tx *store.Tx) error { return tt.change(tx, a, o, s, row) })
 			}
-			w.clock.pass(tt.wait)
+			w.pass(tt.wait)
 			for _, c := range []struct {
 				credential string
 				good       func(portico.Principal) bool
@@ -143,7 +143,7 @@ func TestSessionRunsOut(t *testing.T) {
 	w := newWorld(t)
 	a, o := w.administrator()
 	s, _ := w.session(a, o, AccessTokenAudience)
-	w.clock.pass(SessionLife)
+	w.pass(SessionLife)
 	tokens, err := w.Issue(s) // made before, by a node whose clock is behind
 	if err != nil {
 		t.Fatal(err)
@@ -280,7 +280,7 @@ func TestFailuresOfAnAddress(t *testing.T) {
 	}
 	_, err = w.Authenticate(t.Context(), "Bearer nonsense", "192.0.2.2")
 	want(t, err, portico.KindUnauthorized, notValidated)
-	w.clock.pass(time.Minute)
+	w.pass(time.Minute)
 	_, err = w.Authenticate(t.Context(), "Bearer nonsense", "192.0.2.1")
 	want(t, err, portico.KindUnauthorized, notValidated)
 }
@@ -306,7 +306,7 @@ func TestLastUse(t *testing.T) {
 			t.Fatalf("got %+v, %v", p, err)
 		}
 	}
-	first := w.clock.now().Truncate(time.Microsecond)
+	first := w.clock.Now().Truncate(time.Microsecond)
 	use()
 	if stored() != nil {
 		t.Error("the request wrote its own use")
@@ -320,12 +320,12 @@ func TestLastUse(t *testing.T) {
 	if at := stored(); at == nil || !at.Equal(first) {
 		t.Errorf("stored %v, want %v", at, first)
 	}
-	w.clock.pass(59 * time.Second)
+	w.pass(59 * time.Second)
 	use()
 	if len(w.used.pending) != 0 {
 		t.Error("a use within the minute waits to be written")
 	}
-	w.clock.pass(time.Second)
+	w.pass(time.Second)
 	use()
 	w.Start()
 	if err := w.Stop(t.Context()); err != nil {

@@ -23,6 +23,10 @@ const (
 	RefreshGrace = 10 * time.Second
 )
 
+// PortalAudience is the audience of guests' sessions on a portal's own pages.
+// Sessions for the API have AccessTokenAudience; neither is good for the other.
+func PortalAudience(portalID string) string { return "portico-portal:" + portalID }
+
 // Tokens are what a client holds of a session.
 type Tokens struct {
 	AccessToken  string
@@ -68,7 +72,8 @@ func (a *Auth) ReadRefresh(token string) (Refresh, error) {
 		return Refresh{}, refuse("the refresh token has another form")
 	}
 	sum, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
-	if err != nil || !a.refresh.Equal(sum, parts[0], parts[1]) {
+	// The decoder skips line breaks, which would give a token a second spelling.
+	if err != nil || len(parts[2]) != base64.RawURLEncoding.EncodedLen(len(sum)) || !a.refresh.Equal(sum, parts[0], parts[1]) {
 		return Refresh{}, refuse("the refresh token is not authentic")
 	}
 	rotation, err := strconv.ParseInt(parts[1], 10, 64)

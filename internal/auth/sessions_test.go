@@ -50,7 +50,7 @@ func TestRefresh(t *testing.T) {
 				return tokens.RefreshToken
 			}
 			for i, step := range tt.steps {
-				w.clock.pass(step.after)
+				w.pass(step.after)
 				tokens, ended, err := w.refresh(t.Context(), at(step.use))
 				if ended != step.ended {
 					t.Fatalf("step %d: ended is %v", i, ended)
@@ -84,7 +84,7 @@ func TestReuseEndsAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.clock.pass(time.Minute)
+	w.pass(time.Minute)
 	if _, ended, err := w.refresh(t.Context(), stolen.RefreshToken); err != nil || !ended {
 		t.Fatalf("ended %v, %v", ended, err)
 	}
