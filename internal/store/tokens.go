@@ -22,6 +22,7 @@ type Token struct {
 	LastUsedAt     *time.Time // nil: not yet; exact to a minute
 }
 
+//nolint:gosec // names of columns, no credential
 const tokenColumns = `c.id, c.account_id, c.organization_id, c.name, c.hash, c.scopes,
 	c.created_at, c.expires_at, c.last_used_at`
 
@@ -36,7 +37,7 @@ func scanToken(row scanner, more ...any) (Token, error) {
 	}
 	if scopes.Valid {
 		t.Scopes = []portico.Scope{}
-		for _, s := range strings.Fields(scopes.String) {
+		for s := range strings.FieldsSeq(scopes.String) {
 			t.Scopes = append(t.Scopes, portico.Scope(s))
 		}
 	}
