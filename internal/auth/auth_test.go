@@ -2,7 +2,9 @@ package auth
 
 import (
 	"context"
+	"database/sql"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +23,52 @@ type world struct {
 	ring  *keyring.Ring
 	store *store.Store
 
-	hasher *Hasher
+	hasher     *Hasher
+	statements *statements
+}
+
+// watched is an engine whose registry counts the statements that it runs.
+type watched struct {
+	store.Engine
+
+	registry *statements
+}
+
+func (w watched) Registry() store.Database { return w.registry }
+
+type statements struct {
+	store.Database
+
+	count atomic.Int64
+}
+
+func (s *statements) View(ctx context.Context, fn func(store.SQL) error) error {
+	return s.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
+}
+
+func (s *statements) Update(ctx context.Context, fn func(store.SQL) error) error {
+	return s.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
+}
+
+type counted struct {
+	store.SQL
+
+	in *statements
+}
+
+func (c counted) Exec(query string, args ...any) (int64, error) {
+	c.in.count.Add(1)
+	return c.SQL.Exec(query, args...)
+}
+
+func (c counted) Query(query string, args ...any) (*sql.Rows, error) {
+	c.in.count.Add(1)
+	return c.SQL.Query(query, args...)
+}
+
+func (c counted) QueryRow(query string, args ...any) *sql.Row {
+	c.in.count.Add(1)
+	return c.SQL.QueryRow(query, args...)
 }
 
 const goodPassword = "seven grey herons over Ostrava"
@@ -39,7 +86,8 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	if w.store, err = store.New(engine, w.clock.Now, w.ids); err != nil {
+	w.statements = &statements{Database: engine.Registry()}
+	if w.store, err = store.New(watched{engine, w.statements}, w.clock.Now, w.ids); err != nil {
 		t.Fatal(err)
 	}
 	w.ring, _ = keyring.Generate()

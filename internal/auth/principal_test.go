@@ -9,7 +9,7 @@ import (
 	"portico/internal/store"
 )
 
-func TestHeaders(t *testing.T) {
+func TestHeaders(t *testing.T) { //nolint:tparallel // the cases are counted on one registry
 	t.Parallel()
 	w := newWorld(t)
 	a, o := w.administrator()
@@ -283,6 +283,32 @@ func TestFailuresOfAnAddress(t *testing.T) {
 	w.pass(time.Minute)
 	_, err = w.Authenticate(t.Context(), "Bearer nonsense", "192.0.2.1")
 	want(t, err, portico.KindUnauthorized, notValidated)
+}
+
+// TestOneStatement: what every request pays for knowing its caller.
+func TestOneStatement(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, o := w.administrator()
+	_, tokens := w.session(a, o, AccessTokenAudience)
+	secret, _ := w.token(a, o, nil)
+	unknown, _ := PersonalToken.New()
+	for _, tt := range []struct {
+		name, credential string
+		statements       int64
+	}{
+		{"an access token", tokens.AccessToken, 1},
+		{"a personal token", secret, 1},
+		{"a personal token that nobody has", unknown, 1},
+		{"nonsense", "nonsense", 0},
+		{"a malformed personal token", string(PersonalToken) + "x", 0},
+	} {
+		before := w.statements.count.Load()
+		_, _ = w.principal(tt.credential)
+		if n := w.statements.count.Load() - before; n != tt.statements {
+			t.Errorf("%s: %d statements, want %d", tt.name, n, tt.statements)
+		}
+	}
 }
 
 func TestLastUse(t *testing.T) {

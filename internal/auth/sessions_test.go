@@ -16,11 +16,10 @@ import (
 func TestRefresh(t *testing.T) {
 	t.Parallel()
 	type step struct {
-		after  time.Duration
-		use    int // rotation of the token; the first is 1
-		get    int // rotation of the token that comes back; 0: refused
-		ended  bool
-		reason string
+		after time.Duration
+		use   int // rotation of the token; the first is 1
+		get   int // rotation of the token that comes back; 0: refused
+		ended bool
 	}
 	for _, tt := range []struct {
 		name  string

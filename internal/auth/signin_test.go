@@ -11,7 +11,7 @@ import (
 
 // TestSignIn is A58: whoever it is that cannot sign in, the answer, the number
 // of hashes and the number of tries allowed are the same.
-func TestSignIn(t *testing.T) {
+func TestSignIn(t *testing.T) { //nolint:tparallel // the cases are counted on one registry
 	t.Parallel()
 	w := newWorld(t)
 	w.account("ada@example.com")
@@ -50,10 +50,13 @@ func TestSignIn(t *testing.T) {
 		{"proven, without a password", "bare@example.com", goodPassword, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before := w.hasher.Count()
+			before, statements := w.hasher.Count(), w.statements.count.Load()
 			proof, err := w.SignIn(t.Context(), tt.email, tt.password, "192.0.2.1")
 			if n := w.hasher.Count() - before; n != 1 {
 				t.Errorf("%d hashes, want 1", n)
+			}
+			if n := w.statements.count.Load() - statements; n != 1 {
+				t.Errorf("%d statements, want 1", n)
 			}
 			if !tt.ok {
 				want(t, err, portico.KindUnauthorized, wrongPassword)
