@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 
 	"portico"
 	"portico/internal/auth"
@@ -59,7 +60,13 @@ func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountC
 		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
 			detail{"email": out.Account.Email, "role": in.Role, "linked": !out.New}))
 	})
-	return out, err
+	if errors.Is(err, store.ErrUnique) {
+		err = portico.WrapError(portico.KindConflict, err, "%s was added by somebody else just now.", address.Stored)
+	}
+	if err != nil {
+		return AccountCreated{}, err
+	}
+	return out, nil
 }
 
 // provenAccount returns the proven account of an address, which it makes or

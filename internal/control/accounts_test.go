@@ -11,7 +11,7 @@ import (
 	"portico/internal/store"
 )
 
-func TestCreateAccount(t *testing.T) {
+func TestCreateAccount(t *testing.T) { //nolint:tparallel // the cases share one registry, looked at after them
 	t.Parallel()
 	w := newIdentity(t)
 	o, other := w.organization("Acme"), w.organization("Other")

@@ -8,7 +8,7 @@ import (
 	"portico/internal/control"
 )
 
-func TestCreateOrganization(t *testing.T) {
+func TestCreateOrganization(t *testing.T) { //nolint:tparallel // the cases share one registry, looked at after them
 	t.Parallel()
 	w := newIdentity(t)
 	parent := w.organization("  Acme  ")

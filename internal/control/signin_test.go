@@ -307,7 +307,7 @@ func (w *identity) dump() string {
 }
 
 func dumpTable(b *strings.Builder, q store.SQL, table string) error {
-	rows, err := q.Query(`SELECT * FROM ` + table)
+	rows, err := q.Query(`SELECT * FROM ` + table) //nolint:unqueryvet // a dump is of everything
 	if err != nil {
 		return err
 	}

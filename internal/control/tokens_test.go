@@ -10,7 +10,7 @@ import (
 	"portico/internal/control"
 )
 
-func TestCreateToken(t *testing.T) {
+func TestCreateToken(t *testing.T) { //nolint:tparallel // the cases share one registry, looked at after them
 	t.Parallel()
 	w := newIdentity(t)
 	o := w.organization("Acme")
