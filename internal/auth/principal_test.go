@@ -184,6 +184,13 @@ func TestAudience(t *testing.T) {
 	portal := w.organization(portico.PortalKind, o.ID)
 	w.join(a, portal, portico.Guest)
 	_, tokens := w.session(a, portal, PortalAudience(portal.ID))
+	w.update(func(tx *store.Tx) error {
+		now, err := tx.Account(a.ID)
+		if now.LastOrganizationID != "" {
+			t.Errorf("a visit to a portal's pages made %s the organization last used", now.LastOrganizationID)
+		}
+		return err
+	})
 	_, err := w.principal(tokens.AccessToken)
 	want(t, err, portico.KindUnauthorized, notValidated)
 	_, ended, err := w.refresh(t.Context(), tokens.RefreshToken)

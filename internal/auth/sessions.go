@@ -33,8 +33,8 @@ type Tokens struct {
 	RefreshToken string
 }
 
-// NewSession begins a session of an account in an organization and notes the
-// organization as the one last used. Whether the account may is the caller's
+// NewSession begins a session of an account in an organization. One for the API
+// makes it the organization last used. Whether the account may is the caller's
 // to decide, in the same transaction.
 func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience string) (store.Session, error) {
 	s := store.Session{
@@ -49,6 +49,9 @@ func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience stri
 	}
 	if err := tx.InsertSession(s); err != nil {
 		return store.Session{}, err
+	}
+	if audience != AccessTokenAudience {
+		return s, nil
 	}
 	return s, tx.SetLastOrganization(accountID, organizationID)
 }
