@@ -1,0 +1,363 @@
+package control
+
+import (
+	"context"
+
+	"portico"
+	"portico/internal/lifecycle"
+	"portico/internal/store"
+)
+
+// InviteGuests invites recipients to a portal and returns one result for each,
+// in the order sent. One bad recipient never fails the others. The registry's
+// transaction is the effect; the portal's database follows before the answer,
+// and the mail is let go after that.
+func (c *Control) InviteGuests(ctx context.Context, by portico.Principal, once Once, portalID string, in portico.Invite) ([]portico.InviteResult, error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalUserWrite); err != nil {
+		return nil, err
+	}
+	message, err := portico.CleanText(in.Message, maxMessage)
+	if err != nil {
+		return nil, err
+	}
+	in.Message = message
+	parsed := parseRecipients(in.Recipients)
+	if in.DryRun {
+		return c.previewInvite(ctx, by, portalID, parsed)
+	}
+	if err := c.config.Failpoints.Hit(ctx, PointIntent); err != nil {
+		return nil, err
+	}
+	var run *invitation
+	var results []portico.InviteResult
+	err = c.store.Update(ctx, func(tx *store.Tx) error {
+		run, results = nil, nil
+		done, _, err := once.replay(tx, by, &results)
+		if err != nil || done {
+			return err
+		}
+		row, err := findServing(tx, by, portalID)
+		if err != nil {
+			return err
+		}
+		run = &invitation{by: by, in: in, row: row, parsed: parsed, config: c.config}
+		if results, err = run.write(tx); err != nil {
+			return err
+		}
+		return once.keep(tx, by, row.ID, results)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
+		return nil, err
+	}
+	if err := c.project(ctx, by, portalID, run); err != nil {
+		return nil, err
+	}
+	return results, c.config.Failpoints.Hit(ctx, PointAnswering)
+}
+
+// project makes the portal's database follow; for a repeated request it
+// finishes what the first one may have left.
+func (c *Control) project(ctx context.Context, by portico.Principal, portalID string, run *invitation) error {
+	if run != nil {
+		if run.jobID == "" {
+			return nil
+		}
+		return c.lifecycle.Project(ctx, run.row, run.jobID, run.changed)
+	}
+	var row store.PortalRow
+	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = findServing(tx, by, portalID)
+		return err
+	})
+	if portico.KindOf(err) == portico.KindNotFound {
+		return nil // the answer of then stands, though the portal is gone now
+	}
+	if err == nil {
+		_, err = c.lifecycle.FinishProjections(ctx, row, "")
+	}
+	return err
+}
+
+// maxMessage is the longest message with an invitation, in code points.
+const maxMessage = 1000
+
+// recipient is one parsed recipient.
+type recipient struct {
+	portico.Recipient
+	address   portico.Address
+	invalid   bool
+	duplicate int // index of the first with the same address, or -1
+}
+
+func parseRecipients(in []portico.Recipient) []recipient {
+	parsed := make([]recipient, len(in))
+	first := make(map[string]int, len(in))
+	for i, r := range in {
+		parsed[i] = recipient{Recipient: r, duplicate: -1}
+		address, err := portico.ParseAddress(r.Email)
+		if err != nil {
+			parsed[i].invalid = true
+			continue
+		}
+		parsed[i].address = address
+		parsed[i].FirstName, parsed[i].LastName = portico.CleanPersonName(r.FirstName), portico.CleanPersonName(r.LastName)
+		if earlier, ok := first[address.Key]; ok {
+			parsed[i].duplicate = earlier
+			continue
+		}
+		first[address.Key] = i
+	}
+	return parsed
+}
+
+// judged is a recipient with what the registry knows of it and the verdict.
+type judged struct {
+	known   portico.Known
+	verdict portico.Verdict
+	detail  string
+}
+
+// judge looks all recipients up, a few queries for any number of them, and
+// decides on each.
+func judge(tx *store.Tx, portalID string, parsed []recipient) ([]judged, error) {
+	keys := make([]string, 0, len(parsed))
+	for _, r := range parsed {
+		if !r.invalid && r.duplicate < 0 {
+			keys = append(keys, r.address.Key)
+		}
+	}
+	accounts, err := tx.AccountsByKeys(keys)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(accounts))
+	for _, key := range keys {
+		if a, ok := accounts[key]; ok {
+			ids = append(ids, a.ID)
+		}
+	}
+	members, err := tx.MembersOf(portalID, ids)
+	if err != nil {
+		return nil, err
+	}
+	invitations, err := tx.InvitationsOf(portalID, ids)
+	if err != nil {
+		return nil, err
+	}
+	blocked, err := tx.BlockedAddresses(keys)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]judged, len(parsed))
+	for i, r := range parsed {
+		j := &all[i]
+		if r.invalid {
+			j.verdict, j.detail = portico.VerdictFailed, portico.DetailInvalidAddress
+			continue
+		}
+		j.known.Blocked = blocked[r.address.Key]
+		if a, ok := accounts[r.address.Key]; ok {
+			j.known.Account, j.known.Member = &a, members[a.ID]
+			if i, ok := invitations[a.ID]; ok {
+				j.known.Invitation = &i
+			}
+		}
+		if r.duplicate >= 0 {
+			j.verdict = portico.VerdictDuplicate
+			continue
+		}
+		j.verdict, j.detail = portico.DecideInvite(j.known, tx.Now)
+	}
+	return all, nil
+}
+
+// previewInvite says what an invitation would do. It is no directory: whether
+// an address has an account that would be linked is not told.
+func (c *Control) previewInvite(ctx context.Context, by portico.Principal, portalID string, parsed []recipient) ([]portico.InviteResult, error) {
+	results := make([]portico.InviteResult, len(parsed))
+	err := c.store.View(ctx, func(tx *store.Tx) error {
+		row, err := findServing(tx, by, portalID)
+		if err != nil {
+			return err
+		}
+		all, err := judge(tx, row.ID, parsed)
+		if err != nil {
+			return err
+		}
+		room, err := quota(tx, c.config.MaxGuests, by.OrganizationID)
+		if err != nil {
+			return err
+		}
+		for i, j := range all {
+			room.take(&j)
+			if j.verdict == portico.VerdictLinked {
+				j.verdict = portico.VerdictInvited
+			}
+			results[i] = result(parsed[i], j)
+			if j.known.Account != nil && (j.known.Member || j.known.Invitation != nil) {
+				results[i].UserID = j.known.Account.ID
+			}
+		}
+		return nil
+	})
+	return results, err
+}
+
+func result(r recipient, j judged) portico.InviteResult {
+	out := portico.InviteResult{Email: r.address.Stored, Verdict: j.verdict, Detail: j.detail}
+	switch {
+	case j.verdict == portico.VerdictFailed:
+		out.Email = r.Email
+	case j.known.Account != nil:
+		// The address that mail goes to is the account's: as first stored.
+		out.Email = j.known.Account.Email
+	}
+	return out
+}
+
+// room is how many more guests an organization may have.
+type room struct {
+	limited bool
+	left    int
+}
+
+func quota(tx *store.Tx, limit int, organizationID string) (*room, error) {
+	if limit == 0 {
+		return &room{}, nil
+	}
+	n, err := tx.CountGuests(organizationID)
+	return &room{limited: true, left: limit - n}, err
+}
+
+// take uses room for a recipient who would become a guest, and fails the one
+// for whom there is none.
+func (r *room) take(j *judged) {
+	if !r.limited || (j.verdict != portico.VerdictInvited && j.verdict != portico.VerdictLinked) {
+		return
+	}
+	if r.left <= 0 {
+		j.verdict, j.detail = portico.VerdictFailed, portico.DetailOverQuota
+		return
+	}
+	r.left--
+}
+
+// invitation is one bulk invitation being written.
+type invitation struct {
+	by     portico.Principal
+	in     portico.Invite
+	row    store.PortalRow
+	parsed []recipient
+	config Config
+
+	changed []string // accounts whose rows in the portal's database follow
+	jobID   string
+}
+
+// write puts everything that the invitation changes into the registry.
+func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
+	all, err := judge(tx, v.row.ID, v.parsed)
+	if err != nil {
+		return nil, err
+	}
+	room, err := quota(tx, v.config.MaxGuests, v.by.OrganizationID)
+	if err != nil {
+		return nil, err
+	}
+	var rows inviteRows
+	results := make([]portico.InviteResult, len(all))
+	for i := range all {
+		r, j := v.parsed[i], &all[i]
+		room.take(j)
+		if j.verdict == portico.VerdictInvited || j.verdict == portico.VerdictLinked {
+			v.add(tx, &rows, r, j)
+		}
+		results[i] = result(r, *j)
+		switch {
+		case r.duplicate >= 0:
+			results[i].Email, results[i].UserID = results[r.duplicate].Email, results[r.duplicate].UserID
+		case j.known.Account != nil && j.verdict != portico.VerdictFailed:
+			results[i].UserID = j.known.Account.ID
+		}
+	}
+	return results, v.save(tx, rows)
+}
+
+// inviteRows is what an invitation writes to the registry.
+type inviteRows struct {
+	accounts    []portico.Account
+	invitations []portico.Invitation
+	members     []portico.Membership
+	events      []portico.Event
+	mails       []store.Mail
+}
+
+// add adds the rows of one recipient who becomes a guest.
+func (v *invitation) add(tx *store.Tx, rows *inviteRows, r recipient, j *judged) {
+	if j.known.Account == nil {
+		account := portico.Account{
+			ID: tx.NewID(portico.PrefixAccount), Email: r.address.Stored, EmailKey: r.address.Key, CreatedAt: tx.Now,
+		}
+		rows.accounts = append(rows.accounts, account)
+		j.known.Account = &account
+	}
+	accountID := j.known.Account.ID
+	next := portico.Invitation{ID: tx.NewID(portico.PrefixInvitation), CreatedAt: tx.Now, CreatedBy: v.by.AccountID}
+	if j.known.Invitation != nil {
+		next = *j.known.Invitation
+	}
+	next.PortalID, next.AccountID = v.row.ID, accountID
+	next.State, next.Generation = portico.InvitationPending, next.Generation+1
+	next.FirstName, next.LastName, next.Message = r.FirstName, r.LastName, v.in.Message
+	next.ExpiresAt = tx.Now.Add(v.config.InvitationLife)
+	next.ModifiedAt, next.ModifiedBy = tx.Now, v.by.AccountID
+	action, template := portico.ActionGuestInvited, store.TemplateInvited
+	if j.verdict == portico.VerdictLinked {
+		action, template = portico.ActionGuestLinked, store.TemplateLinked
+		next.State = portico.InvitationAccepted
+		rows.members = append(rows.members, portico.Membership{
+			OrganizationID: v.row.ID, AccountID: accountID, Role: portico.Guest,
+			FirstName: r.FirstName, LastName: r.LastName,
+			CreatedAt: tx.Now, CreatedBy: v.by.AccountID, ModifiedAt: tx.Now, ModifiedBy: v.by.AccountID,
+		})
+	}
+	rows.invitations = append(rows.invitations, next)
+	rows.events = append(rows.events, event(v.by, action, v.row.ID, accountID))
+	// Who was linked is always told; an invitation may be passed on by hand.
+	if v.in.SendEmail || j.verdict == portico.VerdictLinked {
+		rows.mails = append(rows.mails, store.Mail{
+			Template: template, OrganizationID: v.by.OrganizationID, PortalID: v.row.ID, AccountID: accountID,
+			InvitationID: next.ID, Generation: next.Generation, InviterID: v.by.AccountID,
+		})
+	}
+	v.changed = append(v.changed, accountID)
+}
+
+func (v *invitation) save(tx *store.Tx, rows inviteRows) error {
+	if len(v.changed) == 0 {
+		return nil
+	}
+	var err error
+	if v.jobID, err = lifecycle.EnqueueProjection(tx, v.row.ID, v.changed); err != nil {
+		return err
+	}
+	for i := range rows.mails {
+		rows.mails[i].HeldBy = v.jobID
+	}
+	if err := tx.InsertAccounts(rows.accounts); err != nil {
+		return err
+	}
+	if err := tx.SaveInvitations(rows.invitations); err != nil {
+		return err
+	}
+	if err := tx.InsertMemberships(rows.members); err != nil {
+		return err
+	}
+	if err := tx.InsertEvents(rows.events...); err != nil {
+		return err
+	}
+	return tx.InsertMails(rows.mails)
+}
