@@ -24,6 +24,7 @@ const (
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
 	ActionRoleChanged           Action = "member.role_changed"
+	ActionMemberRemoved         Action = "member.removed"
 	ActionTokenCreated          Action = "token.created"
 	ActionTokenRevoked          Action = "token.revoked"
 	ActionSignedIn              Action = "session.signed_in"

@@ -55,7 +55,7 @@ func New(config Config) *Auth {
 		store:    config.Store,
 		log:      config.Log,
 		access:   NewAccessTokens(config.Ring.Ed25519(keyring.LabelAccessTokens), now, config.IDs),
-		refresh:  config.Ring.MAC(labelRefreshTokens),
+		refresh:  config.Ring.MAC(keyring.LabelRefreshTokens),
 		hasher:   config.Hasher,
 		rules:    config.Rules,
 		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),

@@ -5,7 +5,8 @@
 // It never imports control or anything above it, a store's engine, or anything
 // that speaks HTTP.
 //
-// Start with accesstoken.go (what a request carries), then secrettoken.go and
+// Start with Auth in auth.go and principal.go (what a request carries), then
+// accesstoken.go, secrettoken.go and
 // invitationtoken.go (what else is handed out, and why nothing usable is
 // stored), then password.go and passwordrules.go.
 package auth

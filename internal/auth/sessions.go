@@ -7,12 +7,8 @@ import (
 	"time"
 
 	"portico"
-	"portico/internal/keyring"
 	"portico/internal/store"
 )
-
-// labelRefreshTokens is the key of refresh tokens.
-const labelRefreshTokens keyring.Label = "refresh tokens"
 
 const (
 	// SessionLife is how long a session lasts after its last rotation.

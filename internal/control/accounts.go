@@ -158,7 +158,9 @@ func (c *Control) changeMember(ctx context.Context, organizationID, email string
 					"%s is the last owner or admin of %s. Give that role to somebody else first.", address.Stored, o.Name)
 			}
 		}
+		action := portico.ActionRoleChanged
 		if role == "" {
+			action = portico.ActionMemberRemoved
 			_, err = tx.DeleteMembership(o.ID, m.AccountID)
 		} else {
 			_, err = tx.SetRole(o.ID, m.AccountID, role, portico.OperatorActor)
@@ -166,7 +168,7 @@ func (c *Control) changeMember(ctx context.Context, organizationID, email string
 		if err != nil {
 			return err
 		}
-		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionRoleChanged, m.AccountID, detail{"from": m.Role, "to": role}))
+		return tx.InsertEvents(operatorEvent(o.ID, action, m.AccountID, detail{"from": m.Role, "to": role}))
 	})
 }
 

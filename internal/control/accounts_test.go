@@ -125,7 +125,7 @@ func TestSetRole(t *testing.T) {
 		}
 	}
 	w.events(o, portico.ActionOrganizationCreated, portico.ActionAccountCreated, portico.ActionAccountCreated,
-		portico.ActionRoleChanged, portico.ActionRoleChanged, portico.ActionRoleChanged, portico.ActionRoleChanged)
+		portico.ActionRoleChanged, portico.ActionRoleChanged, portico.ActionRoleChanged, portico.ActionMemberRemoved)
 }
 
 func (w *identity) changeRole(o portico.Organization, email string, role portico.Role) error {

@@ -70,11 +70,20 @@ func New(config Config) *Control {
 	c := &Control{config: config, store: config.Store, auth: config.Auth, lifecycle: config.Lifecycle}
 	c.refusals = newRefusals(config.Store, config.Log)
 	if config.Jobs != nil {
-		config.Jobs.Every("forget old answers", time.Hour, func(ctx context.Context) error {
-			return c.store.Update(ctx, func(tx *store.Tx) error { return tx.ExpireAnswers() })
+		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
+			return c.store.Update(ctx, forgetOld)
 		})
 	}
 	return c
+}
+
+// forgetOld deletes what nothing can use any more.
+func forgetOld(tx *store.Tx) error {
+	if err := tx.ExpireAnswers(); err != nil {
+		return err
+	}
+	_, err := tx.DeleteExpiredSessions()
+	return err
 }
 
 // Start begins to write refusals to the audit log.
