@@ -40,6 +40,12 @@ type Options struct {
 	Synchronous string
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
 	SignIns, Failures auth.Rate
+	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
+	Timeouts Timeouts
+	// Hasher counts the hashes of a test; nil: production's.
+	Hasher *auth.Hasher
+	// Watch wraps the engine, to count what a test's requests ask of it.
+	Watch func(store.Engine) store.Engine
 }
 
 // Core is everything of a node but its listeners: what commands work with.
@@ -88,14 +94,20 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		return nil, err
 	}
 	ids := portico.NewIDSource(o.Now)
-	if c.Store, err = store.New(c.engine, o.Now, ids); err != nil {
+	var engine store.Engine = c.engine
+	if o.Watch != nil {
+		engine = o.Watch(engine)
+	}
+	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
 		return nil, fmt.Errorf("open the registry: %w", err)
 	}
 	if err := c.checkRing(); err != nil {
 		return nil, err
 	}
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
-	c.Auth = auth.New(auth.Config{Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, SignIns: o.SignIns, Failures: o.Failures})
+	c.Auth = auth.New(auth.Config{
+		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
+	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
 		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: exclusive,
 	})
@@ -210,7 +222,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(n.ops.stop)
 	}
-	n.public = serve(public, n.handler(), n.Log)
+	n.public = servePublic(public, n.handler(), n.Log, o.Timeouts)
 	n.onClose(n.public.stop)
 	return n, nil
 }

@@ -2,24 +2,36 @@ package node
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
 
-// The time-outs of the listeners. A long answer sets its own write deadlines.
 const (
-	headerPatience   = 10 * time.Second
-	bodyPatience     = 30 * time.Second
-	answerPatience   = 60 * time.Second
-	idlePatience     = 120 * time.Second
 	shutdownPatience = 25 * time.Second
 	maxHeader        = 32 << 10
 )
+
+// Timeouts bound how long a client may take. A long answer sets its own write
+// deadlines.
+type Timeouts struct {
+	Header time.Duration // for the head of a request
+	Body   time.Duration // for head and body
+	Answer time.Duration // to take the answer
+	Idle   time.Duration // between requests
+}
+
+// DefaultTimeouts returns the time-outs of production.
+func DefaultTimeouts() Timeouts {
+	return Timeouts{Header: 10 * time.Second, Body: 30 * time.Second, Answer: 60 * time.Second, Idle: 120 * time.Second}
+}
 
 // server is one listener being served.
 type server struct {
@@ -37,19 +49,37 @@ func listen(address string) (net.Listener, error) {
 	return l, nil
 }
 
-func serve(l net.Listener, handler http.Handler, log *slog.Logger) *server {
-	s := &server{listener: l, log: log, http: &http.Server{
+// newServer readies a listener; start serves it.
+func newServer(l net.Listener, handler http.Handler, log *slog.Logger, limits Timeouts) *server {
+	if limits == (Timeouts{}) {
+		limits = DefaultTimeouts()
+	}
+	return &server{listener: l, log: log, http: &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: headerPatience,
-		ReadTimeout:       bodyPatience,
-		WriteTimeout:      answerPatience,
-		IdleTimeout:       idlePatience,
+		ReadHeaderTimeout: limits.Header,
+		ReadTimeout:       limits.Body,
+		WriteTimeout:      limits.Answer,
+		IdleTimeout:       limits.Idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
+}
+
+func serve(l net.Listener, handler http.Handler, log *slog.Logger) *server {
+	return newServer(l, handler, log, Timeouts{}).start()
+}
+
+// servePublic serves a listener that anyone may reach: it reads heads strictly.
+func servePublic(l net.Listener, handler http.Handler, log *slog.Logger, limits Timeouts) *server {
+	s := newServer(strictListener{l}, strict(handler), log, limits)
+	s.http.ConnContext = strictContext
+	return s.start()
+}
+
+func (s *server) start() *server {
 	s.done.Go(func() {
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("a listener ended", "address", l.Addr().String(), "error", err)
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("a listener ended", "address", s.listener.Addr().String(), "error", err)
 		}
 	})
 	return s
@@ -64,4 +94,33 @@ func (s *server) stop() {
 		_ = s.http.Close()
 	}
 	s.done.Wait()
+}
+
+type strictKey struct{}
+
+// strictContext is http.Server.ConnContext: it lets handlers find the verdict.
+func strictContext(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, strictKey{}, c)
+}
+
+// strict answers requests whose heads are not strict, and closes connections
+// whose next request could not be told from the rest of this one.
+func strict(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		judged := verdictRefused
+		if c, ok := r.Context().Value(strictKey{}).(*strictConn); ok {
+			judged = verdict(c.verdict.Load())
+		}
+		if judged != verdictGood {
+			w.Header().Set("Connection", "close")
+		}
+		if judged != verdictRefused {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Request-Id", strings.ToLower(rand.Text()))
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"detail":"The head of the request is not well-formed HTTP/1.1."}`) // a client that went away is nobody's error
+	})
 }
