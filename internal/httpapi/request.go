@@ -110,7 +110,9 @@ func isTooLarge(err error) bool {
 func (a *API) refuse(q *request, err error) {
 	switch portico.KindOf(err) {
 	case portico.KindForbidden:
-		a.control.Refuse(q.by, q.route.method+" "+q.route.path)
+		if q.by.AccountID != "" {
+			a.control.Refuse(q.by, q.route.method+" "+q.route.path)
+		}
 	case portico.KindInternal:
 		if _, ok := errors.AsType[plain](err); ok {
 			break
