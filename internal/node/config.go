@@ -151,6 +151,18 @@ func (s Setting) value(flags map[string]string, getenv func(string) string) (Val
 	return Value{s, s.Default, "default"}, nil
 }
 
+// NodeName returns the node's name in logs.
+func (c Config) NodeName() string {
+	if c.Node != "" {
+		return c.Node
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return "portico"
+	}
+	return name
+}
+
 // check refuses values that cannot work together.
 func (c Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {

@@ -9,13 +9,11 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"time"
 
 	"portico"
@@ -78,30 +76,14 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 			c.Close()
 		}
 	}()
-	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
-		Dir: config.Data, Exclusive: exclusive, MaxHandles: config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous,
-	})
-	if err != nil {
-		return nil, err
-	}
-	c.onClose(func() {
-		if err := c.engine.Close(); err != nil {
-			c.Log.Error("the storage did not close cleanly", "error", err)
-		}
-	})
-	if c.Ring, err = openRing(config); err != nil {
+	if err := checkRestored(config.Data); err != nil {
 		return nil, err
 	}
 	ids := portico.NewIDSource(o.Now)
-	var engine store.Engine = c.engine
-	if o.Watch != nil {
-		engine = o.Watch(engine)
+	if err := c.openStorage(exclusive, o, ids); err != nil {
+		return nil, err
 	}
-	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
-		return nil, fmt.Errorf("open the registry: %w", err)
-	}
-	if err := c.checkRing(); err != nil {
+	if err := c.openRing(); err != nil {
 		return nil, err
 	}
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
@@ -134,33 +116,28 @@ func (c *Core) Close() {
 	c.closes = nil
 }
 
-// SecretFile is the name of the secret's file in the data folder.
-const SecretFile = "secret.key"
-
-func openRing(config Config) (*keyring.Ring, error) {
-	if config.SecretKey != "" {
-		return keyring.Parse(config.SecretKey)
-	}
-	return keyring.LoadOrCreate(filepath.Join(config.Data, SecretFile))
-}
-
-// checkRing refuses a secret that the data was not made with: everything signed
-// or sealed would be worthless.
-func (c *Core) checkRing() error {
-	const name = "keyring"
-	want := c.Ring.Fingerprint()
-	return c.Store.Update(context.Background(), func(tx *store.Tx) error {
-		have, err := tx.Meta(name)
-		switch {
-		case err != nil:
-			return err
-		case have == "":
-			return tx.SetMeta(name, want)
-		case have != want:
-			return errors.New("this secret is not the one that the data was made with; restore secret.key, or set PORTICO_SECRET_KEY to the right one")
-		}
-		return nil
+// openStorage opens the engine and the registry over it.
+func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
+	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
+		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
+		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous,
 	})
+	if err != nil {
+		return err
+	}
+	c.onClose(func() {
+		if err := c.engine.Close(); err != nil {
+			c.Log.Error("the storage did not close cleanly", "error", err)
+		}
+	})
+	var engine store.Engine = c.engine
+	if o.Watch != nil {
+		engine = o.Watch(engine)
+	}
+	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
+		return fmt.Errorf("open the registry: %w", err)
+	}
+	return nil
 }
 
 func publicURL(config Config) (*url.URL, error) {
@@ -220,10 +197,10 @@ func Open(config Config, o Options) (node *Node, err error) {
 			return nil, err
 		}
 		n.ops = serve(ops, n.operations(), n.Log)
-		n.onClose(n.ops.stop)
+		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
 	n.public = servePublic(public, n.handler(), n.Log, o.Timeouts)
-	n.onClose(n.public.stop)
+	n.onClose(func() { n.public.stop(shutdownPatience) })
 	return n, nil
 }
 
@@ -248,7 +225,12 @@ func (n *Node) start() error {
 }
 
 // handler routes the public listener.
-func (n *Node) handler() http.Handler { return n.api }
+func (n *Node) handler() http.Handler {
+	if !n.Config.DevMail {
+		return n.api
+	}
+	return newDevMail(n.Core, n.api)
+}
 
 // URL returns where the node is reached from outside.
 func (n *Node) URL() string {

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"portico/internal/node"
+)
+
+func (p *program) newServe() *cobra.Command {
+	c := &cobra.Command{
+		Use: "serve", Short: "Serve the API and the portals", Args: takes(),
+		Long: `Serve the API and the portals from a data folder, which is made when it is
+absent. SIGTERM or an interrupt ends it: requests under way are finished first.`,
+		Example: "  portico serve --data /var/lib/portico --listen 0.0.0.0:8010 --public-url https://portals.example.com",
+	}
+	addSettings(c.Flags())
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		config, _, err := p.config(c, nil)
+		if err != nil {
+			return err
+		}
+		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		log := p.log(slog.LevelInfo).With("node", config.NodeName())
+		n, err := node.Open(config, node.Options{Log: log, Version: p.version})
+		if err != nil {
+			return err
+		}
+		defer n.Close()
+		if err := p.greet(ctx, n); err != nil {
+			return err
+		}
+		p.wait(ctx, stop, log)
+		return nil
+	}
+	return c
+}
+
+// wait returns when the process is asked to end. Asked once more, it ends at
+// once.
+func (p *program) wait(ctx context.Context, stop func(), log *slog.Logger) {
+	<-ctx.Done()
+	stop()
+	log.Info("ending: requests under way are finished first")
+}
+
+// greeting is what a start tells: no secret is in it.
+type greeting struct {
+	Message    string `json:"msg"`
+	Version    string `json:"version"`
+	URL        string `json:"url"`
+	Data       string `json:"data"`
+	Reference  string `json:"reference"`
+	Models     string `json:"llms"`
+	Operations string `json:"operations,omitempty"`
+	Mail       string `json:"mail"`
+	Next       string `json:"next"`
+}
+
+func (p *program) greet(ctx context.Context, n *node.Node) error {
+	all, err := n.Control.Organizations(ctx)
+	if err != nil {
+		return err
+	}
+	data, err := filepath.Abs(n.Config.Data)
+	if err != nil {
+		return err
+	}
+	g := greeting{
+		Message: "portico is ready", Version: p.version, URL: n.URL(), Data: data,
+		Reference: n.URL() + "/docs/portal.md", Models: n.URL() + "/llms.txt",
+		Mail: mailGoes(n.Config, n.URL()), Next: "curl -s " + n.URL() + "/v1/status",
+	}
+	if n.Config.OpsListen != "" {
+		g.Operations = "http://" + n.OpsAddr() + "/metrics"
+	}
+	if len(all) == 0 {
+		g.Next = "portico org create 'My organization' --data " + shellWord(data)
+	}
+	if _, ok := terminal(p.stderr); !ok {
+		return json.NewEncoder(p.stderr).Encode(g)
+	}
+	fmt.Fprintf(p.stderr, "Portico %s is ready at %s\n\n", g.Version, g.URL)
+	for _, row := range [][2]string{
+		{"Data", g.Data}, {"API reference", g.Reference}, {"For models", g.Models},
+		{"Operations", g.Operations}, {"Mail", g.Mail}, {"Next", g.Next},
+	} {
+		if row[1] != "" {
+			fmt.Fprintf(p.stderr, "  %-14s %s\n", row[0], row[1])
+		}
+	}
+	fmt.Fprintln(p.stderr)
+	return nil
+}
+
+func mailGoes(config node.Config, url string) string {
+	if config.DevMail {
+		return "waits in the outbox; read it at " + url + "/dev/mail"
+	}
+	return "mail waits in the outbox: no SMTP yet"
+}
+
+// shellWord returns a word as a shell reads it back.
+func shellWord(s string) string {
+	if s != "" && strings.IndexFunc(s, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,", r)
+	}) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
