@@ -174,7 +174,7 @@ func TestSuggestAddress(t *testing.T) {
 			t.Errorf("%q: %q, want %q", c.in, got, c.want)
 		}
 	}
-	for _, tld := range strings.Fields("con cmo ocm vom xom cpm comm coom ccom comn copm ner nte ent nett ogr rog orgg orq") {
+	for tld := range strings.FieldsSeq("con cmo ocm vom xom cpm comm coom ccom comn copm ner nte ent nett ogr rog orgg orq") {
 		if topLevelMeant(tld) == tld {
 			t.Errorf("%q is not corrected", tld)
 		}

@@ -132,12 +132,12 @@ func TestSlug(t *testing.T) {
 
 func TestReservedLabel(t *testing.T) {
 	t.Parallel()
-	for _, label := range strings.Fields("www api admin console docs mail login auth app static assets status help support localhost autodiscover wpad ns1 mx10 www2") {
+	for label := range strings.FieldsSeq("www api admin console docs mail login auth app static assets status help support localhost autodiscover wpad ns1 mx10 www2") {
 		if !ReservedLabel(label) {
 			t.Errorf("%q is free", label)
 		}
 	}
-	for _, label := range strings.Fields("acme portal nscale 2024 acme1 mxyz api-partners") {
+	for label := range strings.FieldsSeq("acme portal nscale 2024 acme1 mxyz api-partners") {
 		if ReservedLabel(label) {
 			t.Errorf("%q is reserved", label)
 		}

@@ -61,7 +61,7 @@ type AccessTokens struct {
 
 // NewAccessTokens returns the tokens of a signing key.
 func NewAccessTokens(key ed25519.PrivateKey, now func() time.Time, ids *portico.IDSource) *AccessTokens {
-	public := key.Public().(ed25519.PublicKey)
+	public := ed25519.PublicKey(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:]) // RFC 8032's layout
 	digest := sha256.Sum256(public)
 	t := &AccessTokens{
 		key:      key,
@@ -190,7 +190,10 @@ func (p *accessPayload) UnmarshalJSON(text []byte) error {
 		if err != nil {
 			return err
 		}
-		name := key.(string) // the decoder allows nothing else here
+		name, ok := key.(string)
+		if !ok {
+			return errors.New("a key is no string")
+		}
 		if seen[name] {
 			return errors.New("a claim is there twice")
 		}

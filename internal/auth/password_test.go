@@ -213,7 +213,7 @@ func TestHasherBoundsItsQueue(t *testing.T) {
 
 // A storm of sign-ins needs the memory of the hashes under way, not of those
 // that ended.
-func TestHasherMemory(t *testing.T) { // alone: it measures the process
+func TestHasherMemory(t *testing.T) { //nolint:paralleltest // alone: it measures the process
 	const parallel, storm = 2, 12
 	h := NewHasher(HasherConfig{Parallel: parallel, Queue: storm})
 	runtime.GC()

@@ -218,7 +218,7 @@ func (r *PasswordRules) made(text string, own map[string]bool, used []string) bo
 func (r *PasswordRules) run(text string) int {
 	longest := len(text) - len(strings.TrimLeft(text, text[:1]))
 	for _, row := range r.rows {
-		for start := 0; start < len(row)/2; start++ {
+		for start := range len(row) / 2 {
 			n := 0
 			for n < len(text) && start+n < len(row) && text[n] == row[start+n] {
 				n++

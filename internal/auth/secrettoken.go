@@ -17,7 +17,7 @@ type SecretKind string
 // The kinds of opaque tokens.
 const (
 	PersonalToken SecretKind = "portico_pat_"
-	RefreshToken  SecretKind = "portico_ref_"
+	RefreshToken  SecretKind = "portico_ref_" //nolint:gosec // a prefix, no token
 )
 
 // A token is prefix, secret, checksum. 43 characters of 62 are 256 bits; 6 hold

@@ -12,6 +12,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/url"
@@ -164,7 +165,7 @@ func (o Once) keep(tx *store.Tx, by portico.Principal, portalID string, result a
 		answer.Snapshot = &snapshot
 	}
 	err := tx.PutAnswer(answer)
-	if err == store.ErrAnswerTaken {
+	if errors.Is(err, store.ErrAnswerTaken) {
 		return errInFlight
 	}
 	return err

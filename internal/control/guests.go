@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"portico"
@@ -92,7 +93,7 @@ func (c *Control) RemoveGuest(ctx context.Context, by portico.Principal, once On
 			return err
 		}
 		jobID, err = removeGuest(tx, by, row, userID)
-		if err == errNotFound {
+		if errors.Is(err, errNotFound) {
 			absent = true
 			return nil
 		}

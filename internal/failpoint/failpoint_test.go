@@ -27,15 +27,15 @@ func TestMain(m *testing.M) {
 	}
 	set, err := failpoint.Parse(spec)
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 		os.Exit(1)
 	}
 	for _, step := range []string{"one", "two", "three"} {
 		if err := set.Hit(context.Background(), step); err != nil {
-			fmt.Println(err)
+			fmt.Fprintln(os.Stdout, err)
 			os.Exit(1)
 		}
-		fmt.Println("passed", step)
+		fmt.Fprintln(os.Stdout, "passed", step)
 	}
 }
 
@@ -102,17 +102,19 @@ func TestErrors(t *testing.T) {
 			continue
 		}
 		got := ""
-		for _, point := range strings.Fields("a b a b a") {
+		var gotSb105 strings.Builder
+		for point := range strings.FieldsSeq("a b a b a") {
 			err := set.Hit(t.Context(), point)
 			if err == nil {
-				got += "0"
+				gotSb105.WriteString("0")
 				continue
 			}
-			got += "1"
+			gotSb105.WriteString("1")
 			if e, ok := errors.AsType[*failpoint.Error](err); !ok || e.Point != point {
 				t.Errorf("%s: %v is no error of point %s", name, err, point)
 			}
 		}
+		got += gotSb105.String()
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
@@ -136,7 +138,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-func TestNilSet(t *testing.T) { // alone: it counts allocations
+func TestNilSet(t *testing.T) { //nolint:paralleltest // alone: it counts allocations
 	var set *failpoint.Set
 	if set.Seen() != nil || set.Total() != 0 {
 		t.Error("a nil set counted")

@@ -20,7 +20,7 @@ func newCursors(ring *keyring.Ring) cursors { return cursors{ring.MAC(keyring.La
 
 // next returns the path and query of the page after a position.
 func (c cursors) next(q *request, at time.Time, id string) string {
-	position := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro())) //nolint:gosec // the same bits, both ways
+	position := binary.BigEndian.AppendUint64(nil, uint64(at.UnixMicro()))
 	position = append(position, id...)
 	values := q.r.URL.Query()
 	values.Del("cursor")
@@ -40,7 +40,7 @@ func (c cursors) open(q *request, cursor *string, page *store.Page) error {
 		values := q.r.URL.Query()
 		values.Del("cursor")
 		if c.mac.Equal(sum, q.bound(values, position)...) {
-			page.AfterTime = time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC() //nolint:gosec // the same bits, both ways
+			page.AfterTime = time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC()
 			page.AfterID = string(position[8:])
 			return nil
 		}

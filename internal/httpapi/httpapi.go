@@ -142,10 +142,11 @@ func (a *API) finish(w *recorder, r *http.Request, began time.Time, id string) {
 }
 
 // cleanPath reports whether the path is one that a route could have: ServeMux
-// would redirect or unescape others, here they are no route.
+// would redirect others, and unescape a slash into a parameter. Here they are
+// no route. A parameter may hold anything else.
 func cleanPath(r *http.Request) bool {
 	p := r.URL.Path
-	return r.URL.RawPath == "" && strings.HasPrefix(p, "/") && p == path.Clean(p) && !strings.ContainsAny(p, "\\\x00")
+	return strings.HasPrefix(p, "/") && p == path.Clean(p) && strings.Count(p, "/") == strings.Count(r.URL.EscapedPath(), "/")
 }
 
 // methods dispatches on the exact method: HEAD is not GET here.

@@ -148,15 +148,13 @@ var patRequest = schema.Object("PersonalAccessTokenRequest",
 	schema.Required("name", func(t *patCreate) *string { return &t.name }, schema.String().Len(1, maxName).Rule(portico.CleanName)).
 		Doc("What the token is for.").Example("deploy script"),
 	schema.Optional("expires_in_days", func(t *patCreate) **int { return &t.days },
-		schema.Null(schema.Int().Min(1).Max(control.MaxTokenDays)), nil).Doc("null: never.").Example(number(90)),
+		schema.Null(schema.Int().Min(1).Max(control.MaxTokenDays)), nil).Doc("null: never.").Example(new(90)),
 	schema.Optional("scopes", func(t *patCreate) **[]string { return &t.scopes },
 		schema.Null(schema.Array(schema.String().Rule(knownScope)).Len(-1, maxScopes)), nil).
 		Doc("What the token may do; null: everything that its owner may.").Example(&[]string{"portal:read"}),
 )
 
 const maxScopes = 16
-
-func number(n int) *int { return &n }
 
 func knownScope(s string) (string, error) {
 	scope, err := portico.ParseScope(s)
@@ -177,7 +175,7 @@ var patResponse = schema.Object("PersonalAccessTokenResponse",
 	schema.Required("scopes", func(t *pat) **[]string { return &t.scopes }, schema.Null(schema.Array(schema.String()))),
 	schema.Required("token", func(t *pat) **string { return &t.token }, schema.Null(schema.String())).
 		Doc("The token itself: only in the answer that made it."),
-	schema.Required("created_at", func(t *pat) *time.Time { return &t.created }, schema.Time()).Example(moment(2026, 29)),
+	schema.Required("created_at", func(t *pat) *time.Time { return &t.created }, schema.Time()).Example(exampleTime()),
 	schema.Required("expires_at", func(t *pat) **time.Time { return &t.expiresAt }, schema.Null(schema.Time())),
 	schema.Required("last_used_at", func(t *pat) **time.Time { return &t.lastUsed }, schema.Null(schema.Time())),
 )
@@ -242,7 +240,7 @@ var routeResponse = schema.Object("RouteResponse",
 	schema.Required("method", func(r *routeAnswer) *string { return &r.method }, schema.String()).Example("GET"),
 	schema.Required("path", func(r *routeAnswer) *string { return &r.path }, schema.String()).Example("/v1/portal"),
 	schema.Required("scope", func(r *routeAnswer) **string { return &r.scope }, schema.Null(schema.String())).
-		Doc("The scope that a personal access token needs; null: none.").Example(text("portal:read")),
+		Doc("The scope that a personal access token needs; null: none.").Example(new("portal:read")),
 )
 
 func (a *API) listRoutes(q *request) error {

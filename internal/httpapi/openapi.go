@@ -13,7 +13,7 @@ const titlePortico = "Portico"
 // object builds one JSON object of the document from keys and values in turn.
 func object(pairs ...any) schema.Map {
 	m := make(schema.Map, 0, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
+	for i := 0; i+1 < len(pairs); i += 2 {
 		key, ok := pairs[i].(string)
 		if !ok {
 			panic("httpapi: a key of the OpenAPI document is no string")
@@ -38,7 +38,8 @@ func (a *API) openAPI() []byte {
 			paths = append(paths, schema.Pair{Key: r.path, Value: schema.Map{}})
 		}
 		methods, _ := paths[at].Value.(schema.Map)
-		paths[at].Value = append(methods, schema.Pair{Key: strings.ToLower(r.method), Value: r.operation()})
+		methods = append(methods, schema.Pair{Key: strings.ToLower(r.method), Value: r.operation()})
+		paths[at].Value = methods
 	}
 	scheme := object("type", "oauth2",
 		"flows", object("password", object("scopes", object(), "tokenUrl", "/v1/oauth2/login")))
@@ -90,7 +91,7 @@ func (r *route) parameters() []any {
 
 func (r *route) pathParameters() []string {
 	var names []string
-	for _, part := range strings.Split(r.path, "/") {
+	for part := range strings.SplitSeq(r.path, "/") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			names = append(names, strings.TrimSuffix(name, "}"))
 		}

@@ -39,9 +39,9 @@ func newPortalModels(c *control.Control) portalModels {
 			schema.Required("name", func(p *portico.PortalCreate) *string { return &p.Name }, name).
 				Doc("The portal's name. The address label is made from it.").Example("Acme Customers"),
 			schema.Optional("description", func(p *portico.PortalCreate) **string { return &p.Description }, schema.Null(description), nil).
-				Doc("What the portal is for.").Example(text("Orders and invoices of our customers")),
+				Doc("What the portal is for.").Example(new("Orders and invoices of our customers")),
 			schema.Optional("custom_domain", func(p *portico.PortalCreate) **string { return &p.CustomDomain }, schema.Null(domain), nil).
-				Doc("A host name of your own. It serves once it is proven to be yours.").Example(text("portal.acme.example.com")),
+				Doc("A host name of your own. It serves once it is proven to be yours.").Example(new("portal.acme.example.com")),
 		),
 		portalUpdate: schema.Object("PortalUpdateRequest",
 			schema.Optional("name", func(p *portalPatch) *schema.Patch[string] { return &p.name }, schema.Change(name), schema.Patch[string]{}).
@@ -54,9 +54,8 @@ func newPortalModels(c *control.Control) portalModels {
 	}
 }
 
-func text(s string) *string               { return &s }
 func value(s string) schema.Patch[string] { return schema.Patch[string]{Set: true, Value: s} }
-func moment(y, d int) time.Time           { return time.Date(y, 6, d, 14, 41, 35, 355000000, time.UTC) }
+func exampleTime() time.Time              { return time.Date(2026, 6, 29, 14, 41, 35, 355000000, time.UTC) }
 func change(p schema.Patch[string]) portico.Change {
 	c := portico.Change{Set: p.Set}
 	if p.Set && !p.Null {
@@ -95,8 +94,8 @@ var portalResponse = schema.Object("PortalResponse",
 		schema.Null(schema.String().Enum("pending_dns", "issuing_certificate", "active", "error"))),
 	schema.Required("is_active", func(p *portalAnswer) *bool { return &p.active }, schema.Bool()).
 		Doc("Serving now.").Example(true),
-	schema.Required("created_date", func(p *portalAnswer) *time.Time { return &p.CreatedAt }, schema.Time()).Example(moment(2026, 29)),
-	schema.Required("modified_date", func(p *portalAnswer) *time.Time { return &p.ModifiedAt }, schema.Time()).Example(moment(2026, 29)),
+	schema.Required("created_date", func(p *portalAnswer) *time.Time { return &p.CreatedAt }, schema.Time()).Example(exampleTime()),
+	schema.Required("modified_date", func(p *portalAnswer) *time.Time { return &p.ModifiedAt }, schema.Time()).Example(exampleTime()),
 	schema.Required("created_by", func(p *portalAnswer) *string { return &p.CreatedBy }, schema.String()).Example(exampleUser),
 	schema.Required("modified_by", func(p *portalAnswer) *string { return &p.ModifiedBy }, schema.String()).Example(exampleUser),
 )
@@ -104,7 +103,7 @@ var portalResponse = schema.Object("PortalResponse",
 func (a *API) portalAnswer(p portico.Portal) portalAnswer {
 	out := portalAnswer{Portal: p, url: a.control.PortalURL(p), active: p.Serving()}
 	if p.DomainStatus != "" {
-		out.domainStatus = text(string(p.DomainStatus))
+		out.domainStatus = new(string(p.DomainStatus))
 	}
 	return out
 }

@@ -29,7 +29,7 @@ var inviteRequest = schema.Object("PortalUserInviteRequest",
 		Doc("Whom to invite: objects, or bare addresses.").Example([]portico.Recipient{{Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace"}}),
 	schema.Optional("message", func(i *invite) **string { return &i.message },
 		schema.Null(schema.String().Len(-1, maxMessage).Rule(cleanMessage)), nil).
-		Doc("A word to go with the invitation.").Example(text("Welcome aboard.")),
+		Doc("A word to go with the invitation.").Example(new("Welcome aboard.")),
 	schema.Optional("send_email", func(i *invite) *bool { return &i.sendEmail }, schema.Bool(), true).
 		Doc("Send the invitations by mail. Whoever is linked at once is always told.").Example(true),
 	schema.Optional("dry_run", func(i *invite) *bool { return &i.test }, schema.Bool(), false).
@@ -47,7 +47,7 @@ type inviteAnswer struct {
 var inviteResult = schema.Object("PortalUserInviteResult",
 	schema.Required("email", func(r *inviteAnswer) *string { return &r.email }, schema.String()).
 		Doc("As stored, or as sent when failed.").Example("ada@example.com"),
-	schema.Required("user_id", func(r *inviteAnswer) **string { return &r.userID }, schema.Null(schema.String())).Example(text(exampleUser)),
+	schema.Required("user_id", func(r *inviteAnswer) **string { return &r.userID }, schema.Null(schema.String())).Example(new(exampleUser)),
 	schema.Required("status", func(r *inviteAnswer) *string { return &r.status },
 		schema.String().Enum("invited", "linked", "already_member", "already_invited", "duplicate", "failed")).Example("invited"),
 	schema.Required("detail", func(r *inviteAnswer) **string { return &r.detail }, schema.Null(schema.String())).
@@ -64,7 +64,7 @@ var inviteResponse = schema.Object("PortalUserInviteResponse",
 		Doc("The addresses that have, or are invited to, access now.").Example([]string{"ada@example.com"}),
 	schema.Required("users", func(r *inviteAnswers) *[]inviteAnswer { return &r.users }, schema.Array(inviteResult)).
 		Doc("One result for each user, in the order sent.").
-		Example([]inviteAnswer{{email: "ada@example.com", status: "invited", userID: text(exampleUser)}}),
+		Example([]inviteAnswer{{email: "ada@example.com", status: "invited", userID: new(exampleUser)}}),
 )
 
 func (a *API) inviteUsers(q *request, in invite) error {
@@ -116,8 +116,8 @@ var userResponse = schema.Object("PortalUserResponse",
 	schema.Required("portal_id", func(u *userAnswer) *string { return &u.portalID }, schema.String()).Example(examplePortal),
 	schema.Required("organization_id", func(u *userAnswer) *string { return &u.orgs }, schema.String()).
 		Doc("The production organization.").Example(exampleOrg),
-	schema.Required("created_date", func(u *userAnswer) *time.Time { return &u.CreatedAt }, schema.Time()).Example(moment(2026, 29)),
-	schema.Required("modified_date", func(u *userAnswer) *time.Time { return &u.ModifiedAt }, schema.Time()).Example(moment(2026, 29)),
+	schema.Required("created_date", func(u *userAnswer) *time.Time { return &u.CreatedAt }, schema.Time()).Example(exampleTime()),
+	schema.Required("modified_date", func(u *userAnswer) *time.Time { return &u.ModifiedAt }, schema.Time()).Example(exampleTime()),
 	schema.Required("created_by", func(u *userAnswer) *string { return &u.CreatedBy }, schema.String()).Example(exampleUser),
 	schema.Required("modified_by", func(u *userAnswer) *string { return &u.ModifiedBy }, schema.String()).Example(exampleUser),
 )

@@ -94,7 +94,7 @@ func (t *ArrayType[V]) Len(fewest, most int) *ArrayType[V] {
 // before anything is checked. It panics when the items are no objects or have
 // no such member.
 func (t *ArrayType[V]) Lift(member string) *ArrayType[V] {
-	t.lifted = t.of.(lifter[V])
+	t.lifted = t.of.(lifter[V]) //nolint:errcheck,forcetypeassert // the panic is promised above
 	t.lift = t.lifted.position(member)
 	return t
 }

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"slices"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -108,10 +109,8 @@ func appendFloat(dst []byte, f float64) []byte {
 	}
 	mark := len(dst)
 	dst = strconv.AppendFloat(dst, f, 'f', -1, 64)
-	for _, c := range dst[mark:] {
-		if c == '.' {
-			return dst
-		}
+	if slices.Contains(dst[mark:], '.') {
+		return dst
 	}
 	return append(dst, '.', '0')
 }

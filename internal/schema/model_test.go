@@ -2,8 +2,8 @@ package schema
 
 import (
 	"bytes"
+	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,7 +42,7 @@ type user struct {
 }
 
 func userModel() *Model[user] {
-	id := func() *StringType { return String() }
+	id := String
 	return Object[user]("PortalUserResponse",
 		Required("id", func(v *user) *string { return &v.ID }, id()),
 		Required("name", func(v *user) *string { return &v.Name }, String()),
@@ -138,9 +138,9 @@ func TestRuleTexts(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("must be nicer"), "must be nicer"},
+		{errors.New("must be nicer"), "must be nicer"},
 		{portico.FieldErrorf("name", "must be nicer"), "must be nicer"},
-		{portico.WrapError(portico.KindInvalid, fmt.Errorf("secret cause"), "must be nicer"), "must be nicer"},
+		{portico.WrapError(portico.KindInvalid, errors.New("secret cause"), "must be nicer"), "must be nicer"},
 	} {
 		m := Object[create]("Ruled", Required("name", func(v *create) *string { return &v.Name },
 			String().Rule(func(string) (string, error) { return "", c.err })))

@@ -312,7 +312,10 @@ func userQuery(f UserFilter) (string, []any) {
 	}
 	switch f.Status {
 	case portico.GuestInvited, portico.GuestExpired:
-		operator := map[portico.GuestStatus]string{portico.GuestInvited: ">", portico.GuestExpired: "<="}[f.Status]
+		operator := ">"
+		if f.Status == portico.GuestExpired {
+			operator = "<="
+		}
 		args = append(args, micros(f.Now))
 		query += ` AND status = 'invited' AND expires_at ` + operator + ` $` + strconv.Itoa(len(args))
 	case portico.GuestActive, portico.GuestBounced:

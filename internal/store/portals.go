@@ -167,7 +167,7 @@ func (tx *Tx) CountPortals() (map[portico.PortalState]int, error) {
 		return nil, err
 	}
 	defer rows.Close()
-	counts := map[portico.PortalState]int{}
+	counts := make(map[portico.PortalState]int)
 	for rows.Next() {
 		var state portico.PortalState
 		var n int
