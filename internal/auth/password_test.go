@@ -246,7 +246,7 @@ func TestHasherMemory(t *testing.T) { //nolint:paralleltest // alone: it measure
 	wg.Wait()
 	close(stop)
 	<-stopped
-	const slack = 8 << 20
+	const slack = 19 << 20 // one hash that ended and is not swept yet
 	allowed := before + parallel*19<<20 + slack
 	if peak.Load() > allowed {
 		t.Errorf("peak %d MiB, allowed %d MiB", peak.Load()>>20, allowed>>20)
