@@ -1,0 +1,468 @@
+package wiretest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"portico"
+	"portico/internal/auth"
+	"portico/internal/control"
+	"portico/internal/lifecycle"
+	"portico/internal/store"
+	"portico/internal/store/sqlite"
+)
+
+// place is a target of the matrix as it stands in the server.
+type place struct {
+	id    string
+	guest string
+	open  func() // lets what is held there go on; nil where nothing is
+}
+
+// matrix is a server with a portal in every state and a credential of every
+// kind.
+type matrix struct {
+	*World
+
+	stops       *Stops
+	clock       *Clock
+	places      map[string]place
+	broken      []place // unavailable portals to be deleted
+	credentials map[string]string
+	stranger    string // a guest of another own portal
+	foreigner   string // a guest at another organization
+	waiting     sync.WaitGroup
+	names       int
+	cells       int
+}
+
+// TestMatrix checks every cell of the authorization matrix over HTTP.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	m := &matrix{stops: NewStops(), clock: &Clock{}, places: map[string]place{}, credentials: map[string]string{}}
+	m.clock.Move(-48 * time.Hour)
+	m.World = Start(t, m.clock.Setup, m.stops.Setup)
+	m.expiring()
+	m.clock.Move(48 * time.Hour)
+	m.portals()
+	m.people()
+	t.Cleanup(m.release)
+
+	var late MatrixRow
+	for _, row := range Matrix() {
+		if strings.HasPrefix(row.Principals, "suspended") {
+			late = row
+			continue
+		}
+		m.checkRow(t, row)
+	}
+	if err := m.Node.Control.SuspendOrganization(t.Context(), m.Acme.ID); err != nil {
+		t.Fatal(err)
+	}
+	m.checkRow(t, late)
+	t.Logf("%d cells", m.cells)
+	if len(m.credentials) > 0 {
+		t.Errorf("credentials without a row: %v", m.credentials)
+	}
+}
+
+// expiring makes the credentials that are to have expired.
+func (m *matrix) expiring() {
+	day := 1
+	made, err := m.Node.Control.CreateTokenFor(m.T.Context(), m.Acme.ID, m.Admin.Email, control.TokenCreate{Name: "old", ExpiresInDays: &day})
+	if err != nil {
+		m.T.Fatal(err)
+	}
+	m.credentials["expired-token"] = "Bearer " + made.Secret
+	m.credentials["expired-access"] = "Bearer " + m.SignIn(m.Admin.Email).Access
+}
+
+// portals makes a portal in every state.
+func (m *matrix) portals() {
+	t, admin := m.T, m.Admin.Token
+	for range 12 {
+		m.broken = append(m.broken, m.populated(admin))
+	}
+	m.Node.Close() // so that no handle keeps a removed file open
+	for _, p := range m.broken {
+		files, err := filepath.Glob(filepath.Join(m.Dir, "portals", "*", strings.TrimPrefix(p.id, portico.PrefixPortal), "*"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("the files of %s: %v %v", p.id, files, err)
+		}
+		for _, file := range files {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m.Restart(m.clock.Setup, m.stops.Setup)
+	for _, p := range m.broken {
+		if a := m.Do("GET", "/v1/portal/"+p.id+"/users", admin, nil); a.Status != http.StatusServiceUnavailable {
+			t.Fatalf("a portal without its file: %d %s", a.Status, a.Body)
+		}
+	}
+	m.places["t2c"], m.broken = m.broken[0], m.broken[1:]
+	m.stranger = m.populated(admin).guest
+	m.places["t2b'"] = m.aborting()
+	m.places["t2b"] = m.creating()
+	m.places["t2a"] = m.deleting()
+	m.places["t1"] = m.populated(admin)
+	m.places["t4"] = m.populated(m.OtherAdmin.Token)
+	m.foreigner = m.places["t4"].guest
+	gone := m.populated(admin)
+	if a := m.Do("DELETE", "/v1/portal/"+gone.id, admin, nil); a.Status != http.StatusOK {
+		t.Fatalf("delete: %d %s", a.Status, a.Body)
+	}
+	m.places["t3"] = gone
+	m.places["t6"] = place{id: "port_01jz3h9g4k7m2p5r8t0v1t3o5v", guest: m.stranger}
+	m.places["t7"] = place{id: "port_01JZ3H9G4K7M2P5R8T0V1T3O5V.", guest: m.stranger}
+}
+
+// populated returns a new portal with a guest.
+func (m *matrix) populated(token string) place {
+	m.T.Helper()
+	a := m.Do("POST", "/v1/portal", token, `{"name":"Cell"}`)
+	if a.Status != http.StatusCreated {
+		m.T.Fatalf("create: %d %s", a.Status, a.Body)
+	}
+	p := place{id: a.ID(m.T)}
+	p.guest = m.Invite(token, p.id, m.address())[0]
+	return p
+}
+
+func (m *matrix) address() string {
+	m.names++
+	return fmt.Sprintf("guest-%d@example.com", m.names)
+}
+
+// background sends a request that will not be answered for a while.
+func (m *matrix) background(method, path string, body any) {
+	m.waiting.Go(func() { _, _ = Send(m.client, m.URL, method, path, m.Admin.Token, body) })
+}
+
+func (m *matrix) deleting() place {
+	p := m.populated(m.Admin.Token)
+	stop := m.stops.Hold(lifecycle.PointDeleteDatabase)
+	m.background("DELETE", "/v1/portal/"+p.id, nil)
+	<-stop.Reached()
+	p.open = stop.Open
+	return p
+}
+
+func (m *matrix) creating() place {
+	stop := m.stops.Hold(lifecycle.PointCreateDatabase)
+	m.background("POST", "/v1/portal", `{"name":"Creating"}`)
+	<-stop.Reached()
+	return place{id: m.unsettled(portico.PortalCreating), guest: m.stranger, open: stop.Open}
+}
+
+// aborting fails a creation as often as it is tried, and holds its clean-up.
+func (m *matrix) aborting() place {
+	for range portico.MaxCreateAttempts {
+		m.stops.Fail(lifecycle.PointCreateDatabase)
+	}
+	stop := m.stops.Hold(sqlite.FailDropDrained)
+	m.background("POST", "/v1/portal", `{"name":"Aborting"}`)
+	<-stop.Reached()
+	return place{id: m.unsettled(portico.PortalAborting), guest: m.stranger, open: stop.Open}
+}
+
+func (m *matrix) unsettled(state portico.PortalState) string {
+	m.T.Helper()
+	var rows []store.PortalRow
+	err := m.Node.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		rows, err = tx.UnsettledPortals()
+		return err
+	})
+	if err != nil {
+		m.T.Fatal(err)
+	}
+	for _, row := range rows {
+		if row.State == state {
+			return row.ID
+		}
+	}
+	m.T.Fatalf("no portal is %s", state)
+	return ""
+}
+
+// release lets everything that is held go on and waits for its answers.
+func (m *matrix) release() {
+	for _, p := range m.places {
+		if p.open != nil {
+			p.open()
+		}
+	}
+	m.waiting.Wait()
+}
+
+// people makes a credential for every principal of the matrix.
+func (m *matrix) people() {
+	t, acme := m.T, m.Acme
+	bearer := func(name, token string) { m.credentials[name] = "Bearer " + token }
+	m.credentials["none"] = ""
+	m.credentials["malformed"] = "Token " + m.Admin.Token
+	bearer("forged", "e30.e30.c2ln")
+	bearer("owner-access", m.SignIn(m.Owner.Email).Access)
+	bearer("owner-token", m.Owner.Token)
+	bearer("admin-access", m.SignIn(m.Admin.Email).Access)
+	bearer("admin-token", m.Admin.Token)
+	bearer("member-access", m.SignIn(m.Member.Email).Access)
+	bearer("member-token", m.Member.Token)
+	bearer("suspended-access", m.SignIn(m.Admin.Email).Access)
+	bearer("suspended-token", m.Admin.Token)
+	for name, scopes := range map[string][]portico.Scope{
+		"all-scopes-token":    portico.Scopes(),
+		"reader-token":        {portico.ScopePortalRead, portico.ScopePortalUserRead},
+		"inviter-token":       {portico.ScopePortalUserWrite},
+		"portal-reader-token": {portico.ScopePortalRead},
+		"portal-writer-token": {portico.ScopePortalWrite},
+		"user-reader-token":   {portico.ScopePortalUserRead},
+		"database-token":      {portico.ScopePortalDatabase},
+		"no-scope-token":      {},
+	} {
+		words := []string{}
+		for _, s := range scopes {
+			words = append(words, string(s))
+		}
+		bearer(name, m.Token(acme.ID, m.Admin.Email, words...))
+	}
+	m.sandboxPeople(bearer)
+	m.formerPeople(bearer)
+
+	guest := m.Person("guest@other.example.com", m.Other, portico.Member)
+	portal := m.places["t1"].id
+	m.Invite(m.Admin.Token, portal, guest.Email)
+	session := m.Switch(m.SignIn(guest.Email).Access, portal)
+	bearer("guest-switched", session.Access)
+	bearer("guest-access", m.SignIn(guest.Email).Access) // to the organization last used: the portal
+	bearer("guest-token", m.pat(session.Access))
+	var pages store.Session
+	err := m.Node.Store.Update(t.Context(), func(tx *store.Tx) (err error) {
+		pages, err = m.Node.Auth.NewSession(tx, guest.ID, portal, auth.PortalAudience(portal))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	issued, err := m.Node.Auth.Issue(pages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer("wrong-audience", issued.AccessToken)
+}
+
+func (m *matrix) sandboxPeople(bearer func(name, token string)) {
+	bearer("sandbox-access", m.SignIn(m.SandboxAdmin.Email).Access)
+	bearer("sandbox-token", m.SandboxAdmin.Token)
+	session := m.Switch(m.SignIn(m.Insider.Email).Access, m.Sandbox.ID)
+	bearer("switched-to-sandbox", session.Access)
+	bearer("sandbox-token-of-admin", m.pat(session.Access))
+	bearer("switched-access", m.Switch(session.Access, m.Acme.ID).Access)
+}
+
+// formerPeople are those whose credential or role was taken a moment ago.
+func (m *matrix) formerPeople(bearer func(name, token string)) {
+	t := m.T
+	demoted := m.Person("demoted@acme.example.com", m.Acme, portico.Admin)
+	bearer("demoted-access", m.SignIn(demoted.Email).Access)
+	bearer("demoted-token", demoted.Token)
+	if err := m.Node.Control.SetRole(t.Context(), m.Acme.ID, demoted.Email, portico.Member); err != nil {
+		t.Fatal(err)
+	}
+	ended := m.SignIn(m.Admin.Email)
+	if a := m.Do("POST", "/v1/auth/logout", ended.Access, nil); a.Status != http.StatusNoContent {
+		t.Fatalf("logout: %d %s", a.Status, a.Body)
+	}
+	bearer("revoked-access", ended.Access)
+	made := m.Do("POST", "/v1/auth/pats", m.SignIn(m.Admin.Email).Access, `{"name":"revoked"}`)
+	var token struct{ ID, Token string }
+	made.JSON(t, &token)
+	if a := m.Do("DELETE", "/v1/auth/pats/"+token.ID, m.SignIn(m.Admin.Email).Access, nil); a.Status != http.StatusOK {
+		t.Fatalf("revoke: %d %s", a.Status, a.Body)
+	}
+	bearer("revoked-token", token.Token)
+}
+
+// pat makes an unrestricted personal access token over HTTP.
+func (m *matrix) pat(access string) string {
+	m.T.Helper()
+	a := m.Do("POST", "/v1/auth/pats", access, `{"name":"test"}`)
+	var made struct{ Token string }
+	a.JSON(m.T, &made)
+	if a.Status != http.StatusOK || made.Token == "" {
+		m.T.Fatalf("token: %d %s", a.Status, a.Body)
+	}
+	return made.Token
+}
+
+func (m *matrix) checkRow(t *testing.T, row MatrixRow) {
+	for principal := range strings.FieldsSeq(row.Principals) {
+		credential, ok := m.credentials[principal]
+		if !ok {
+			t.Fatalf("no credential for %s", principal)
+		}
+		delete(m.credentials, principal)
+		for _, operation := range matrixOperations {
+			targets := matrixTargets
+			if operation == "C" || operation == "P" {
+				targets = targets[:1]
+			}
+			for _, target := range targets {
+				m.checkCell(t, row, principal, credential, operation, target)
+			}
+		}
+		m.checkRoutes(t, row, principal, credential)
+	}
+}
+
+// checkCell checks one cell. What a success would use up is made afresh.
+func (m *matrix) checkCell(t *testing.T, row MatrixRow, principal, credential, operation, target string) {
+	t.Helper()
+	want, err := row.Want(operation, target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := m.places[target]
+	if good := want < 300; good && operation == "D" {
+		p = m.doomed(target)
+	} else if good && operation == "R1" {
+		p.guest = m.Invite(m.Admin.Token, p.id, m.address())[0]
+	}
+	users := map[string][]string{
+		"R1": {p.guest}, "R2": {m.stranger}, "R3": {m.foreigner},
+		"R4": {"user_01jz3h9g4k7m2p5r8t0v1t3o5v", "user_x", "x';--"},
+	}[operation]
+	if users == nil {
+		users = []string{""}
+	}
+	for _, user := range users {
+		a := m.send(operation, p.id, user, credential)
+		m.cells++
+		if a.Status != want {
+			t.Errorf("%s, %s, %s: %d %s, want %d", principal, operation, target, a.Status, a.Body, want)
+			continue
+		}
+		checkRefusal(t, principal+", "+operation+", "+target, a)
+	}
+	if p.open != nil && want < 300 {
+		p.open()
+	}
+}
+
+// doomed returns a portal like the target that the request may delete. One
+// that is being deleted goes on when the request has joined.
+func (m *matrix) doomed(target string) place {
+	switch target {
+	case "t2a":
+		p := m.deleting()
+		joined := m.stops.Hold(control.PointRecorded)
+		m.waiting.Go(func() {
+			<-joined.Reached()
+			joined.Open()
+			p.open()
+		})
+		return p
+	case "t2c":
+		p := m.broken[0]
+		m.broken = m.broken[1:]
+		return p
+	default:
+		return m.populated(m.Admin.Token)
+	}
+}
+
+func (m *matrix) send(operation, portal, user, credential string) Answer {
+	m.T.Helper()
+	method, path := operationRoute(operation)
+	path = strings.NewReplacer("{portal_id}", portal, "{user_id}", user).Replace(path)
+	var body any
+	switch operation {
+	case "C", "U":
+		body = `{"name":"Cell"}`
+	case "I":
+		body = `{"users":["` + m.address() + `"]}`
+	}
+	return m.Do(method, path, "", body, "Authorization", credential)
+}
+
+// checkRefusal checks the fixed texts of refusals.
+func checkRefusal(t *testing.T, cell string, a Answer) {
+	t.Helper()
+	texts := map[int][]string{
+		401: {`{"detail":"Not authenticated"}`, `{"detail":"Could not validate credentials"}`},
+		403: {`{"detail":"Only accessible by production organization administrators."}`, `{"detail":"Missing scope: `},
+		404: {`{"detail":"Not found"}`},
+	}[a.Status]
+	if texts != nil && !slices.ContainsFunc(texts, func(text string) bool { return strings.HasPrefix(string(a.Body), text) }) {
+		t.Errorf("%s: %d %s", cell, a.Status, a.Body)
+	}
+	if a.Status == http.StatusUnauthorized && a.Header.Get("Www-Authenticate") != "Bearer" {
+		t.Errorf("%s: WWW-Authenticate is %q", cell, a.Header.Get("Www-Authenticate"))
+	}
+	if a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") == "" {
+		t.Errorf("%s: no Retry-After", cell)
+	}
+	if a.Header.Get("X-Request-Id") == "" {
+		t.Errorf("%s: no X-Request-Id", cell)
+	}
+}
+
+func (m *matrix) checkRoutes(t *testing.T, row MatrixRow, principal, credential string) {
+	t.Helper()
+	for _, route := range RouteRows() {
+		want := route.Access
+		switch {
+		case row.T1 == "else 401":
+			want = route.None
+		case strings.Contains(principal, "token"):
+			want = route.Token
+		}
+		headers := []string{"Authorization", credential}
+		var body any
+		if route.Body != "" {
+			body = route.Body
+		}
+		if route.Body == "{LOGIN}" {
+			body = "grant_type=password&username=member@acme.example.com&password=" + strings.ReplaceAll(Password, " ", "+")
+			headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
+		}
+		a := m.Do(route.Method, strings.ReplaceAll(route.Path, "{pat_id}", "pat_unknown"), "", body, headers...)
+		m.cells++
+		if a.Status != want {
+			t.Errorf("%s, %s %s: %d %s, want %d", principal, route.Method, route.Path, a.Status, a.Body, want)
+		}
+	}
+}
+
+// TestMatrixIsComplete fails when a route that is served has no row.
+func TestMatrixIsComplete(t *testing.T) {
+	t.Parallel()
+	w := Start(t)
+	rows := map[string]bool{}
+	for _, operation := range matrixOperations {
+		method, path := operationRoute(operation)
+		rows[method+" "+path] = true
+	}
+	for _, row := range RouteRows() {
+		rows[row.Method+" "+row.Path] = true
+	}
+	var routes []struct{ Method, Path string }
+	w.Do("GET", "/v1/routes", w.Admin.Token, nil).JSON(t, &routes)
+	if len(routes) < 18 {
+		t.Errorf("%d routes", len(routes))
+	}
+	for _, route := range routes {
+		if !rows[route.Method+" "+route.Path] {
+			t.Errorf("%s %s has no row in the authorization matrix", route.Method, route.Path)
+		}
+	}
+}
