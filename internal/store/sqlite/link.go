@@ -134,7 +134,7 @@ func (l *link) stmt(text string) (*stmt, error) {
 		s.used = l.clock
 		return s, nil
 	}
-	prepared, err := l.inner.PrepareContext(context.Background(), text)
+	prepared, err := l.inner.PrepareContext(context.Background(), positional(text))
 	if err != nil {
 		return nil, err
 	}
