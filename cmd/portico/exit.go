@@ -70,6 +70,11 @@ func explain(err error) string {
 			text = e.Field + ": " + text
 		}
 	}
+	return explainText(text)
+}
+
+// explainText returns a text on one line that cannot act on a terminal.
+func explainText(text string) string {
 	return strings.Join(strings.Fields(strings.Map(printable, text)), " ")
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"portico"
 	"portico/internal/keyring"
 	"portico/internal/store"
 )
@@ -35,7 +36,7 @@ func (c *Core) openRing() error {
 	case c.Config.SecretKey != "":
 		c.Ring, err = keyring.Parse(c.Config.SecretKey)
 	case want != "" && !exists(path):
-		return fmt.Errorf("the secret that the data was made with is missing: put it back as %s (mode 0600), or set PORTICO_SECRET_KEY", path)
+		return errNoSecret(path)
 	default:
 		c.Ring, err = keyring.LoadOrCreate(path)
 	}
@@ -55,6 +56,31 @@ func (c *Core) openRing() error {
 	if err == nil && have != want {
 		err = fmt.Errorf("the secret is %s, the data was made with %s: restore %s, or set PORTICO_SECRET_KEY to the right one", have, want, path)
 	}
+	return err
+}
+
+// haveRing opens the secret that is configured or in the data folder. It makes
+// none.
+func haveRing(config Config) (*keyring.Ring, error) {
+	if config.SecretKey != "" {
+		return keyring.Parse(config.SecretKey)
+	}
+	path := filepath.Join(config.Data, SecretFile)
+	if !exists(path) {
+		return nil, errNoSecret(path)
+	}
+	return keyring.LoadOrCreate(path)
+}
+
+func errNoSecret(path string) error {
+	return portico.Errorf(portico.KindConflict,
+		"The secret that the data was made with is missing: put it back as %s (mode 0600), or set PORTICO_SECRET_KEY", path)
+}
+
+// CheckSecret returns what is to be done before the data can be served, when
+// its secret is not at hand.
+func CheckSecret(config Config) error {
+	_, err := haveRing(config)
 	return err
 }
 

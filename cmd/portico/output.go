@@ -1,0 +1,109 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// column is a column of what a command lists: its heading, and what of a row
+// stands in it.
+type column[T any] struct {
+	heading string
+	of      func(T) string
+}
+
+// addOutput adds the flag that says in which form a command prints its data.
+func addOutput(c *cobra.Command) {
+	c.Flags().StringP("output", "o", "table", "form of the data: table, json or csv")
+	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "csv"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// must ends the program over a mistake in how the commands are put together.
+func must(err error) {
+	if err != nil {
+		panic("portico: " + err.Error())
+	}
+}
+
+// checkOutput returns the form that was asked for. It is called before a
+// command does anything.
+func checkOutput(c *cobra.Command) (string, error) {
+	form, err := c.Flags().GetString("output")
+	if err == nil && !slices.Contains([]string{"table", "json", "csv"}, form) {
+		err = usagef("%q is no form of output; use table, json or csv", form)
+	}
+	return form, err
+}
+
+// printList prints rows. A table has headings on a terminal; piped, it is
+// values between tabs, for other programs.
+func printList[T any](p *program, form string, rows []T, columns []column[T]) error {
+	if form == "json" {
+		if rows == nil {
+			rows = []T{}
+		}
+		return printJSON(p.stdout, rows)
+	}
+	return printRows(p, form, rows, columns)
+}
+
+// printOne prints what a command made.
+func printOne[T any](p *program, form string, row T, columns []column[T]) error {
+	if form == "json" {
+		return printJSON(p.stdout, row)
+	}
+	return printRows(p, form, []T{row}, columns)
+}
+
+func printJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
+}
+
+func printRows[T any](p *program, form string, rows []T, columns []column[T]) error {
+	headings := make([]string, len(columns))
+	for i, c := range columns {
+		headings[i] = c.heading
+	}
+	cells := make([][]string, len(rows))
+	for i, row := range rows {
+		for _, c := range columns {
+			cells[i] = append(cells[i], c.of(row))
+		}
+	}
+	if form == "csv" {
+		w := csv.NewWriter(p.stdout)
+		if err := w.Write(headings); err != nil {
+			return err
+		}
+		return w.WriteAll(cells)
+	}
+	var w io.Writer = p.stdout
+	flush := func() error { return nil }
+	if _, ok := terminal(p.stdout); ok {
+		table := tabwriter.NewWriter(p.stdout, 0, 4, 2, ' ', 0)
+		w, flush = table, table.Flush
+		for i, h := range headings {
+			headings[i] = strings.ToUpper(h)
+		}
+		cells = slices.Insert(cells, 0, headings)
+	}
+	for _, row := range cells {
+		for i := range row {
+			row[i] = strings.Map(printable, row[i])
+		}
+		if _, err := fmt.Fprintln(w, strings.Join(row, "\t")); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
