@@ -35,7 +35,8 @@ func (c cursors) open(q *request, cursor *string, page *store.Page) error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
-	if err == nil && len(raw) > 8+keyring.MACSize {
+	// The decoder skips line breaks, which would give a cursor a second spelling.
+	if err == nil && len(raw) > 8+keyring.MACSize && base64.RawURLEncoding.EncodedLen(len(raw)) == len(*cursor) {
 		position, sum := raw[:len(raw)-keyring.MACSize], raw[len(raw)-keyring.MACSize:]
 		values := q.r.URL.Query()
 		values.Del("cursor")
