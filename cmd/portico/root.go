@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,7 +57,7 @@ func (p *program) newRoot() *cobra.Command {
 	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%s", err) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%s; run '%s --help'", err, c.CommandPath()) })
 	addSettings(root.PersistentFlags(), "data")
 	root.AddCommand(
 		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(),
@@ -70,6 +69,7 @@ func (p *program) newRoot() *cobra.Command {
 // group makes a command one that only holds others: alone it prints its help,
 // and a word that names none of them is a mistake.
 func group(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = 2
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
@@ -108,10 +108,8 @@ func addSettings(flags *pflag.FlagSet, names ...string) {
 			continue
 		}
 		flags.Var(&settingFlag{value: s.Default}, s.Name, s.Doc+" ("+s.Env()+")")
-		if _, err := strconv.ParseBool(s.Default); err == nil {
-			if _, number := strconv.Atoi(s.Default); number != nil {
-				flags.Lookup(s.Name).NoOptDefVal = "true"
-			}
+		if s.Default == "false" {
+			flags.Lookup(s.Name).NoOptDefVal = "true" // --dev-mail alone switches it on
 		}
 	}
 }

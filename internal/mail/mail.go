@@ -96,7 +96,7 @@ func Render(page store.MailPage, link string) (Message, error) {
 	if page.Message != "" {
 		v.Message = strings.Split(portico.SafeMailText(page.Message), "\n")
 	}
-	m := Message{To: v.To, ReplyTo: line(page.InviterEmail)}
+	m := Message{To: v.To, ReplyTo: replyTo(page.InviterEmail)}
 	switch page.Template {
 	case store.TemplateInvited:
 		m.Subject = portico.SubjectText(v.Inviter + " invited you to " + v.Portal)
@@ -117,9 +117,17 @@ func Render(page store.MailPage, link string) (Message, error) {
 	return m, nil
 }
 
-// quotable returns a name for a sentence: on one line, nothing in it a link.
-func quotable(name string) string {
-	return portico.SafeMailText(strings.Join(strings.Fields(line(name)), " "))
+// quotable returns a name for a sentence: short, on one line, nothing in it a
+// link.
+func quotable(name string) string { return portico.SafeMailText(portico.CleanPersonName(name)) }
+
+// replyTo returns an address for replies, none where it is no address.
+func replyTo(email string) string {
+	address, err := portico.ParseAddress(email)
+	if err != nil {
+		return ""
+	}
+	return address.Stored
 }
 
 func renderText(name store.Template, v view) (string, error) {

@@ -71,7 +71,7 @@ func checkFolder(data string) Check {
 	info, err := os.Lstat(data)
 	switch {
 	case err != nil:
-		c.Status, c.Text = CheckFail, err.Error()
+		c.Status, c.Text = CheckFail, err.Error()+"; name the folder with --data"
 	case info.Mode()&fs.ModeSymlink != 0:
 		c.Status, c.Text = CheckFail, data+" is a symbolic link; name the folder itself"
 	case !info.IsDir():
