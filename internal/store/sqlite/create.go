@@ -83,9 +83,7 @@ func (e *Engine) present(ctx context.Context, id store.Identity, rel string) err
 		return err
 	}
 	e.handles.release(entry)
-	dir := filepath.Dir(rel)
-	return translateFile(errors.Join(
-		e.folder.sync(dir), e.folder.sync(filepath.Dir(dir)), e.folder.sync(portalsName)))
+	return translateFile(e.folder.syncUp(rel))
 }
 
 func (e *Engine) makeClaimed(ctx context.Context, name, rel string, write func(rel string) (string, error)) error {
@@ -124,19 +122,17 @@ func (e *Engine) makeOnce(ctx context.Context, name, rel string, write func(rel 
 	return err
 }
 
-// makeFolder makes the portal's folder. In one that was there already, it
+// makeFolder makes the portal's folder, not durably yet. In one that was there already, it
 // removes what an earlier attempt left, or a WAL whose database is gone, which
 // a new one must never pick up.
 func (e *Engine) makeFolder(rel string) error {
 	dir := filepath.Dir(rel)
-	for _, parent := range []string{portalsName, filepath.Dir(dir)} {
-		if err := e.folder.mkdir(parent); err != nil {
-			return err
-		}
+	if err := e.folder.mkdir(portalsName); err != nil {
+		return err
 	}
-	err := e.folder.root.Mkdir(dir, 0o700)
-	if err == nil {
-		return e.folder.sync(filepath.Dir(dir))
+	err := e.folder.root.Mkdir(filepath.Dir(dir), 0o700)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		err = e.folder.root.Mkdir(dir, 0o700)
 	}
 	if !errors.Is(err, fs.ErrExist) {
 		return err
@@ -171,10 +167,22 @@ func (e *Engine) settle(ctx context.Context, tmp, rel string) error {
 	if err := e.points.Hit(ctx, FailCreateRenamed); err != nil {
 		return err
 	}
-	if err := e.folder.sync(filepath.Dir(rel)); err != nil {
+	if err := e.folder.syncUp(rel); err != nil {
 		return err
 	}
 	return e.points.Hit(ctx, FailCreateDone)
+}
+
+// syncUp makes the names of a portal's file and of the folders above it
+// durable. All of them last: where the file system has one journal, the first
+// sync writes it and the others find nothing to do.
+func (f *folder) syncUp(rel string) error {
+	for dir := filepath.Dir(rel); dir != "."; dir = filepath.Dir(dir) {
+		if err := f.sync(dir); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // writeNew writes a temporary file beside rel and returns its name, also with

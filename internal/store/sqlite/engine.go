@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"portico"
@@ -94,6 +95,10 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	// What SQLite does wherever its build looks for it: a commit stays as
+	// durable, without a journal entry for the file's times. Other systems have
+	// no such call.
+	_, _ = sqlite.Fdatasync(true)
 	steps, err := store.PortalMigrations()
 	if err != nil {
 		return nil, err

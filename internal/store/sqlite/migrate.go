@@ -18,13 +18,7 @@ func (e *Engine) openRegistry(ctx context.Context) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := e.folder.root.OpenFile(registryName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	switch {
-	case err == nil:
-		if err := errors.Join(file.Close(), e.folder.sync(".")); err != nil {
-			return nil, err
-		}
-	case !errors.Is(err, fs.ErrExist):
+	if err := e.makeRegistry(); err != nil {
 		return nil, err
 	}
 	if _, err := e.folder.inspect(registryName); err != nil {
@@ -38,6 +32,25 @@ func (e *Engine) openRegistry(ctx context.Context) (*database, error) {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
+}
+
+// makeRegistry makes the registry's file, empty, in an empty folder.
+func (e *Engine) makeRegistry() error {
+	if _, err := e.folder.root.Lstat(registryName); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if portals, err := e.folder.names(portalsName); err != nil || len(portals) > 0 {
+		return errors.Join(err, portico.Errorf(portico.KindUnavailable,
+			"The data folder %s holds portals but no %s. Restore it from a backup.", e.folder.path, registryName))
+	}
+	file, err := e.folder.root.OpenFile(registryName, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), e.folder.sync("."))
 }
 
 func (e *Engine) migrateRegistry(ctx context.Context, d *database, steps []store.Migration) error {
