@@ -36,6 +36,15 @@ const (
 	PointProjected      = "lifecycle.project.done"
 )
 
+// FailPoints returns the names of all points of this package.
+func FailPoints() []string {
+	return []string{
+		PointCreateDatabase, PointCreateActivate, PointCreated,
+		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
+		PointProject, PointProjected,
+	}
+}
+
 // LeaseLife is how long a lease on a portal lasts unless it is renewed.
 const LeaseLife = 15 * time.Second
 
@@ -146,6 +155,15 @@ func (l *Lifecycle) Settle(ctx context.Context, portalID string, fence int64) (s
 		return op.row, op.err
 	case <-ctx.Done():
 		return store.PortalRow{}, busy("The portal is still being worked on. Repeat the request to wait for it.")
+	}
+}
+
+// Resume sees to a portal after a transaction that began an operation on it
+// under a lease, and whose outcome is not known, or after which nobody settled
+// it. When the transaction came to nothing, nothing is done.
+func (l *Lifecycle) Resume(portalID string, fence int64) {
+	if portalID != "" && fence != 0 {
+		l.begin(portalID, fence)
 	}
 }
 

@@ -50,6 +50,7 @@ func (l *Lifecycle) Project(ctx context.Context, p store.PortalRow, jobID string
 		l.config.Jobs.Finish(jobID)
 		return nil
 	}
+	l.config.Jobs.Wake() // to see that the job is due soon
 	if kind := portico.KindOf(err); kind == portico.KindNotFound || kind == portico.KindUnavailable {
 		return err
 	}
