@@ -322,10 +322,7 @@ func (a *arena) request(method, target, body string, headers ...string) string {
 	if body != "" {
 		head += fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
 	}
-	for _, h := range headers {
-		head += h + "\r\n"
-	}
-	return head + "\r\n" + body
+	return head + strings.Join(append(headers, "", body), "\r\n")
 }
 
 // fieldErrors checks the form of an answer 422 and returns types and places.

@@ -137,7 +137,7 @@ func slowClients(a *arena) {
 	wg.Wait()
 	healthy()
 	slow.end(base)
-	slow.World.Node.Close()
+	slow.Node.Close()
 }
 
 // hold sends more bodies that do not end than there may be requests at work at
