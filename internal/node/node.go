@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"portico"
@@ -110,8 +111,8 @@ func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
 
 // Close closes the parts in reverse order of opening.
 func (c *Core) Close() {
-	for i := len(c.closes) - 1; i >= 0; i-- {
-		c.closes[i]()
+	for _, f := range slices.Backward(c.closes) {
+		f()
 	}
 	c.closes = nil
 }
