@@ -178,6 +178,22 @@ func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, 
 	return nil, l.openFailed(ctx, p, err)
 }
 
+// Use opens an active portal's database for the time of fn. Damage that shows
+// only while it is used makes the portal unavailable too; damage of the
+// registry, which comes as KindUnavailable, does not.
+func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Handle) error) error {
+	handle, err := l.Open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer handle.Release()
+	err = fn(handle)
+	if errors.Is(err, store.ErrDamaged) && portico.KindOf(err) == portico.KindInternal {
+		return l.openFailed(ctx, p, err)
+	}
+	return err
+}
+
 // openFailed decides what a failed open means. The registry is read again: the
 // portal may have been deleted or given another database meanwhile.
 func (l *Lifecycle) openFailed(ctx context.Context, p store.PortalRow, cause error) error {
