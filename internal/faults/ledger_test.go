@@ -26,6 +26,7 @@ type portal struct {
 	name    string
 	gone    bool
 	broken  bool              // its database was damaged by the case
+	loose   bool              // requests that overlapped its deletion may have had an effect before it
 	guests  map[string]string // user id by address
 	invited int               // audit records of invitations
 	removed int
@@ -272,7 +273,11 @@ func (l *ledger) recorded(o *oracle) []string {
 		for action, want := range map[string]int{
 			"portal.created": 1, "portal.updated": p.updated, "guest.invited": p.invited, "guest.removed": p.removed,
 		} {
-			if have := o.events[p.id+" "+action]; have != want {
+			have := o.events[p.id+" "+action]
+			if p.loose && have > want {
+				continue
+			}
+			if have != want {
 				wrong = append(wrong, fmt.Sprintf("%s has %d audit records %s, promised %d", p.id, have, action, want))
 			}
 		}

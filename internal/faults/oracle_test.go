@@ -108,6 +108,10 @@ func (o *oracle) compare(paths []string) {
 	want := map[string]bool{} // true: must be there
 	for id, p := range o.portals {
 		raw := strings.TrimPrefix(id, portico.PrefixPortal)
+		if !portico.ValidID(id, portico.PrefixPortal) {
+			o.say("portal with a malformed id: %s", id)
+			continue
+		}
 		shelf := raw[len(raw)-2:] + "/"
 		file := shelf + raw + "/" + portico.DatabaseName(id, p.generation) + ".db"
 		must := !o.broken[id]
