@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"portico/internal/store"
 )
@@ -17,8 +18,9 @@ import (
 // database from under a handle, and whoever asks for one that is just being
 // opened, closed or made waits and then looks again: a race is not absence.
 type handles struct {
-	engine *Engine
-	limit  int
+	engine   *Engine
+	limit    int
+	patience time.Duration // how long an Open waits
 
 	mu      sync.Mutex
 	entries map[string]*entry
@@ -48,7 +50,7 @@ type entry struct {
 
 func newHandles(e *Engine, limit int) *handles {
 	return &handles{
-		engine: e, limit: limit,
+		engine: e, limit: limit, patience: patience,
 		entries: make(map[string]*entry), retired: make(map[string]struct{}), moving: make(map[string]struct{}),
 	}
 }
@@ -69,7 +71,7 @@ func (h *handles) acquire(ctx context.Context, name string, keep bool) (*entry, 
 		return e, nil
 	}
 	h.mu.Unlock()
-	patient, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("sqlite: waited %v for a handle", patience))
+	patient, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("sqlite: waited %v for a handle", h.patience))
 	defer cancel()
 	return h.acquireSlowly(patient, name, keep)
 }
