@@ -126,7 +126,7 @@ func passwords(a *arena) {
 
 // storm is the case's own server, with the cost of hashing in production.
 func storm(a *arena) {
-	hasher := auth.NewHasher(auth.HasherConfig{})
+	hasher := auth.NewHasher(auth.HasherConfig{Queue: size(8, 0)}) // 0: as in production
 	own := newArena(a.T, func(_ *node.Config, o *node.Options) { o.Hasher = hasher })
 	base := own.begin()
 	cores := runtime.GOMAXPROCS(0)
