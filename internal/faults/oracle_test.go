@@ -139,18 +139,21 @@ var absurdities = []struct{ what, query string }{
 	{"organization of a portal that is not there", `SELECT o.id FROM organizations o LEFT JOIN portals p ON p.id = o.id WHERE o.kind = 'portal' AND p.id IS NULL`},
 	{"tombstone that is still open", `SELECT database_name, reason FROM tombstones WHERE gone_at IS NULL`},
 	{"label without a portal or its tombstone", `SELECT n.api_name, n.portal_id FROM api_names n LEFT JOIN portals p ON p.id = n.portal_id
-		WHERE p.id IS NULL AND NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.portal_id = n.portal_id AND t.reason IN ('deleted', 'aborted'))`},
+		LEFT JOIN tombstones t ON t.portal_id = n.portal_id AND t.reason IN ('deleted', 'aborted') WHERE p.id IS NULL AND t.portal_id IS NULL`},
 	{"portal without its label", `SELECT p.id FROM portals p LEFT JOIN api_names n ON n.portal_id = p.id AND n.api_name = p.api_name WHERE n.portal_id IS NULL`},
 	{"portal that has a tombstone", `SELECT p.id FROM portals p JOIN tombstones t ON t.database_name = 'p_' || substr(p.id, 6) || '_g' || p.generation`},
-	{"tombstone of a delete without the one who asked", `SELECT t.database_name FROM tombstones t WHERE t.reason = 'deleted' AND
-		(SELECT COUNT(*) FROM events e WHERE e.portal_id = t.portal_id AND e.action = 'portal.deleted' AND e.actor_id = t.actor_id AND t.actor_id LIKE 'user_%') <> 1`},
-	{"portal without exactly one audit record of its creation", `SELECT p.id FROM portals p
-		WHERE (SELECT COUNT(*) FROM events e WHERE e.portal_id = p.id AND e.action = 'portal.created') <> 1`},
-	{"deleted portal without exactly one record of creation and deletion", `SELECT t.portal_id FROM tombstones t WHERE t.reason = 'deleted' AND
-		((SELECT COUNT(*) FROM events e WHERE e.portal_id = t.portal_id AND e.action = 'portal.created') <> 1 OR
-		(SELECT COUNT(*) FROM events e WHERE e.portal_id = t.portal_id AND e.action = 'portal.deleted') <> 1)`},
-	{"audit record of a deletion without a tombstone", `SELECT e.portal_id FROM events e WHERE e.action = 'portal.deleted' AND
-		NOT EXISTS (SELECT 1 FROM tombstones t WHERE t.portal_id = e.portal_id AND t.reason = 'deleted')`},
+	{"tombstone of a delete without the one who asked", `SELECT t.database_name FROM tombstones t LEFT JOIN
+		(SELECT portal_id, actor_id, COUNT(*) AS n FROM events WHERE action = 'portal.deleted' GROUP BY portal_id, actor_id) e
+		ON e.portal_id = t.portal_id AND e.actor_id = t.actor_id
+		WHERE t.reason = 'deleted' AND (COALESCE(e.n, 0) <> 1 OR t.actor_id NOT LIKE 'user_%')`},
+	{"portal without exactly one audit record of its creation", `SELECT p.id FROM portals p LEFT JOIN
+		(SELECT portal_id, COUNT(*) AS n FROM events WHERE action = 'portal.created' GROUP BY portal_id) e ON e.portal_id = p.id
+		WHERE COALESCE(e.n, 0) <> 1`},
+	{"deleted portal without exactly one record of creation and deletion", `SELECT t.portal_id FROM tombstones t LEFT JOIN
+		(SELECT portal_id, SUM(action = 'portal.created') AS made, SUM(action = 'portal.deleted') AS ended FROM events GROUP BY portal_id) e
+		ON e.portal_id = t.portal_id WHERE t.reason = 'deleted' AND (COALESCE(e.made, 0) <> 1 OR COALESCE(e.ended, 0) <> 1)`},
+	{"audit record of a deletion without a tombstone", `SELECT e.portal_id FROM events e LEFT JOIN tombstones t
+		ON t.portal_id = e.portal_id AND t.reason = 'deleted' WHERE e.action = 'portal.deleted' AND t.portal_id IS NULL`},
 	{"job that waits", `SELECT id, kind, portal_id, attempts, last_error FROM jobs`},
 	{"answer in flight", `SELECT name, portal_id FROM idempotency WHERE snapshot IS NULL`},
 	{"mail without its invitation", `SELECT x.id, x.portal_id FROM outbox x LEFT JOIN invitations i ON i.id = x.invitation_id AND
@@ -164,12 +167,14 @@ var absurdities = []struct{ what, query string }{
 		i.portal_id = m.organization_id AND i.account_id = m.account_id AND i.state = 'accepted' WHERE m.role = 'guest' AND i.id IS NULL`},
 	{"account that nothing holds", `SELECT a.id, a.email FROM accounts a WHERE a.proven = 0 AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.account_id = a.id)
 		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = a.id)`},
-	{"guest whose audit records do not add up", `SELECT e.portal_id, e.subject_id FROM events e JOIN portals p ON p.id = e.portal_id
-		WHERE e.action IN ('guest.invited', 'guest.linked', 'guest.removed') GROUP BY e.portal_id, e.subject_id
-		HAVING SUM(CASE WHEN e.action = 'guest.removed' THEN -1 ELSE 1 END) <>
-		(SELECT COUNT(*) FROM invitations i WHERE i.portal_id = e.portal_id AND i.account_id = e.subject_id)`},
-	{"guest without an audit record", `SELECT i.portal_id, i.account_id FROM invitations i WHERE NOT EXISTS (SELECT 1 FROM events e
-		WHERE e.portal_id = i.portal_id AND e.subject_id = i.account_id AND e.action IN ('guest.invited', 'guest.linked'))`},
+	{"guest whose audit records do not add up", `SELECT e.portal_id, e.subject_id FROM
+		(SELECT portal_id, subject_id, SUM(CASE WHEN action = 'guest.removed' THEN -1 ELSE 1 END) AS n FROM events
+		WHERE action IN ('guest.invited', 'guest.linked', 'guest.removed') GROUP BY portal_id, subject_id) e
+		JOIN portals p ON p.id = e.portal_id LEFT JOIN invitations i ON i.portal_id = e.portal_id AND i.account_id = e.subject_id
+		WHERE e.n <> (i.id IS NOT NULL)`},
+	{"guest without an audit record", `SELECT i.portal_id, i.account_id FROM invitations i LEFT JOIN
+		(SELECT DISTINCT portal_id, subject_id FROM events WHERE action IN ('guest.invited', 'guest.linked')) e
+		ON e.portal_id = i.portal_id AND e.subject_id = i.account_id WHERE e.portal_id IS NULL`},
 	{"two answers to one key", `SELECT name, COUNT(*) FROM idempotency GROUP BY organization_id, account_id, name HAVING COUNT(*) > 1`},
 	{"two portals by one name", `SELECT o.name, COUNT(*) FROM organizations o WHERE o.kind = 'portal' GROUP BY o.parent_id, o.name HAVING COUNT(*) > 1`},
 	{"domain that two portals have verified", `SELECT custom_domain FROM portals WHERE domain_verified_at IS NOT NULL GROUP BY custom_domain HAVING COUNT(*) > 1`},

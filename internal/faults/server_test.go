@@ -202,13 +202,16 @@ func eventually(t testing.TB, what string, look func() []string) {
 	}
 }
 
+// within polls until look finds nothing wrong. What it returns was seen by a
+// look that began when the patience was over, however long a look takes.
 func within(patience time.Duration, look func() []string) []string {
 	deadline := time.Now().Add(patience)
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
+		began := time.Now()
 		wrong := look()
-		if len(wrong) == 0 || time.Now().After(deadline) {
+		if len(wrong) == 0 || began.After(deadline) {
 			return wrong
 		}
 		<-ticker.C

@@ -53,7 +53,7 @@ func fillUp(t testing.TB, dir string) (path string) {
 
 func registryFull(t *testing.T) {
 	t.Parallel()
-	v := memory(t, filepath.Join(t.TempDir(), "data"), "4m")
+	v := memory(t, filepath.Join(t.TempDir(), "data"), "16m")
 	w := worldIn(t, v.path)
 	memory(t, filepath.Join(v.path, "portals"), "32m")
 	s := start(t, w.config())
