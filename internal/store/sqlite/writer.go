@@ -34,7 +34,8 @@ type writer struct {
 	leading bool
 	closed  bool
 
-	conn *conn // the leader's; nil until needed
+	budget time.Duration // of a batch; batchTime
+	conn   *conn         // the leader's; nil until needed
 }
 
 // call is one Update.
@@ -204,7 +205,7 @@ func (w *writer) run(batch []*call) (ran int, err error) {
 		return len(batch), w.giveUp(err)
 	}
 	began, worth := time.Now(), false // worth committing
-	for ran < len(batch) && (ran == 0 || time.Since(began) < batchTime) {
+	for ran < len(batch) && (ran == 0 || time.Since(began) < w.budget) {
 		kept, err := w.runOne(batch[ran], len(batch) > 1)
 		ran++
 		if err != nil {
@@ -263,7 +264,7 @@ func (w *writer) runOne(c *call, shared bool) (kept bool, err error) {
 // protect keeps the panic of a closure for the goroutine that brought it.
 func (w *writer) protect(c *call) {
 	defer func() { c.panic = recover() }()
-	c.err = w.conn.transact(nil, c.fn)
+	c.err = w.conn.transact(context.Background(), c.fn)
 }
 
 // ready opens the connection, and recovers the database if it must.
@@ -291,8 +292,8 @@ func (w *writer) giveUp(cause error) error {
 	err := translate(cause)
 	if unsure(codeOf(cause)) {
 		w.distrust()
-	} else if rollback := w.conn.link.run("ROLLBACK"); rollback != nil {
-		w.drop() // SQLite rolled back already, or cannot
+	} else if rollback := w.conn.link.run("ROLLBACK"); rollback != nil || readOnly(codeOf(cause)) {
+		w.drop() // SQLite rolled back already, or cannot; or another connection may be allowed to write
 	}
 	switch portico.KindOf(err) {
 	case portico.KindUnavailable, portico.KindStorageFull:
