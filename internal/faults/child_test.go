@@ -21,6 +21,7 @@ import (
 	"portico/internal/failpoint"
 	"portico/internal/lifecycle"
 	"portico/internal/node"
+	"portico/internal/store"
 	"portico/internal/store/sqlite"
 	"portico/internal/wiretest"
 )
@@ -35,15 +36,13 @@ type childConfig struct {
 	OpenPortals int
 	OpenFiles   uint64 // limit of the process; 0: as it is
 	MemoryLimit int64  // bytes that the garbage collector aims at; 0: none
-	OlderSchema bool   // the embedded schema without its last steps is the newest
-	ExtraSteps  int    // schema steps after the embedded ones
+	MoreSteps   bool   // the portals' schema is one version newer
 }
 
 // hello is the first line of a child on stdout.
 type hello struct {
 	URL, Ops, Error string
 	ReadyMillis     float64
-	Handles         int
 }
 
 // points passes hits on to the set that is armed. Hits are counted from the
@@ -107,7 +106,9 @@ func runChild(raw string) int {
 		if config.OpenPortals > 0 {
 			c.OpenPortals = config.OpenPortals
 		}
-		extend(o, config)
+		if config.MoreSteps {
+			o.MorePortalSteps = moreSteps()
+		}
 	})
 	if err != nil {
 		return say(hello{Error: err.Error()}, 3)
@@ -173,4 +174,7 @@ func say(what any, code int) int {
 	return code
 }
 
-func extend(*node.Options, childConfig) {}
+// moreSteps is what a newer version does to every portal's database.
+func moreSteps() []store.Migration {
+	return []store.Migration{{SQL: `CREATE TABLE more (n BIGINT); INSERT INTO more SELECT COUNT(*) FROM users;`}}
+}

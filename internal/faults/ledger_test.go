@@ -17,6 +17,7 @@ import (
 type ledger struct {
 	mu      sync.Mutex
 	next    int
+	more    bool // the portals' schema is one version newer
 	portals []*portal
 }
 
@@ -300,7 +301,7 @@ func (w *world) holds(s *server) {
 }
 
 func (w *world) violations(s *server) []string {
-	o := &oracle{dir: w.dir, broken: w.broken()}
+	o := &oracle{dir: w.dir, broken: w.broken(), more: w.more}
 	wrong := o.look()
 	wrong = append(wrong, w.recorded(o)...)
 	if s != nil {

@@ -25,8 +25,7 @@ type oracle struct {
 	// broken are portals whose databases a case damaged: they are to be
 	// unavailable, every other one is to be active.
 	broken map[string]bool
-	// skipDeep leaves the portals' databases unread.
-	skipDeep bool
+	more   bool // the portals' schema is one version newer
 
 	wrong   []string
 	portals map[string]portalAt // by id
@@ -50,7 +49,11 @@ func (o *oracle) look() []string {
 		o.say("walk: %v", err)
 	}
 	ctx := context.Background()
-	engine, err := sqlite.Open(ctx, sqlite.Config{Dir: o.dir, Log: slog.New(slog.DiscardHandler)})
+	config := sqlite.Config{Dir: o.dir, Log: slog.New(slog.DiscardHandler)}
+	if o.more {
+		config.MorePortalSteps = moreSteps()
+	}
+	engine, err := sqlite.Open(ctx, config)
 	if err != nil {
 		o.say("the registry does not open: %v", err)
 		return o.wrong
@@ -62,9 +65,7 @@ func (o *oracle) look() []string {
 		return o.wrong
 	}
 	o.compare(files)
-	if !o.skipDeep {
-		o.databases(ctx, engine)
-	}
+	o.databases(ctx, engine)
 	return o.wrong
 }
 

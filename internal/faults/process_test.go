@@ -24,6 +24,7 @@ func TestProcess(t *testing.T) {
 	t.Run("F29 fsync fails with EIO", failingSync)
 	t.Run("F38 two processes on one data folder", twoProcesses)
 	t.Run("F39 a newer schema is refused", newerSchema)
+	t.Run("F39 killed while portals are migrated", migrationKilled)
 	t.Run("F60 an audit record that cannot be written fails its effect", auditFails)
 	t.Run("F61 an invitation of 1,000 killed at any point", bulkKilled)
 	t.Run("I08 goroutines and files return to the base line", baseLine)
@@ -128,6 +129,57 @@ func newerSchema(t *testing.T) {
 	if _, err := try(t, w.config()); err == nil || !strings.Contains(err.Error(), "newer version") {
 		t.Errorf("a newer registry: %v, want a refusal", err)
 	}
+}
+
+// migrationKilled starts a newer version that is killed again and again while
+// it migrates the portals. Each goes on where the last one died; the older
+// version then refuses what it does not know, and loses nothing.
+func migrationKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := start(t, w.config())
+	portals := make([]*portal, 0, 1000)
+	for range size(6, 30, 1000) {
+		portals = append(portals, w.portal(s, 2))
+	}
+	w.holds(s)
+	s.stop()
+	newer := w.config()
+	newer.MoreSteps = true
+	kills := 0
+	for reads := func(s *server) bool {
+		for _, p := range portals {
+			if a, err := s.send("GET", p.users(), w.Token, nil); err != nil || a.Status != http.StatusOK {
+				return false
+			}
+		}
+		return true
+	}; ; kills++ {
+		s, err := try(t, newer, sqlite.FailMigrateStep+"=kill:7")
+		if err == nil && reads(s) {
+			s.kill()
+			break
+		}
+		if err == nil {
+			s.died()
+		}
+		if kills > len(portals) {
+			t.Fatal("each start begins anew")
+		}
+	}
+	t.Logf("%d portals, killed %d times", len(portals), kills)
+	if kills == 0 {
+		t.Error("the migration was never killed")
+	}
+	old := start(t, w.config())
+	if a := w.fetch(old, portals[0].users()); a.Status != http.StatusServiceUnavailable {
+		t.Errorf("the older version shows users of a newer one: %d %s", a.Status, a.Body)
+	}
+	old.kill()
+	w.more = true
+	s = start(t, newer)
+	w.holds(s)
+	s.kill()
 }
 
 func auditFails(t *testing.T) {
