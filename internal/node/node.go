@@ -37,6 +37,8 @@ type Options struct {
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
 	Synchronous string
+	// MorePortalSteps is the engine's; the test of upgrades only.
+	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
@@ -121,7 +123,7 @@ func (c *Core) Close() {
 func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
 	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
 		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous,
+		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
 	})
 	if err != nil {
 		return err
