@@ -117,7 +117,7 @@ func TestIdempotencyKeyForm(t *testing.T) {
 			t.Errorf("key %q: %d %s", key, a.Status, a.Body)
 		}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+"/v1/portal", strings.NewReader(`{"name":"Key"}`))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/v1/portal", strings.NewReader(`{"name":"Key"}`))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -290,7 +290,7 @@ func TestLongList(t *testing.T) {
 
 func (w *World) stream(path string) *http.Response {
 	w.T.Helper()
-	r, err := http.NewRequestWithContext(context.Background(), "GET", w.URL+path, http.NoBody)
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, w.URL+path, http.NoBody)
 	if err != nil {
 		w.T.Fatal(err)
 	}
