@@ -152,8 +152,8 @@ func (e *Engine) peek(ctx context.Context, name, rel string) (store.Identity, er
 	if err != nil {
 		return id, missing(err)
 	}
-	defer f.Close()
-	return readRawIdentity(f)
+	id, err = readRawIdentity(f)
+	return id, errors.Join(err, f.Close())
 }
 
 // ask reads the identity of a database by SQLite.
