@@ -145,7 +145,7 @@ func (e *Engine) peek(ctx context.Context, name, rel string) (store.Identity, er
 		return id, err
 	}
 	defer e.handles.unclaim(claim)
-	if _, err := identify(e.folder.abs(rel)); err != nil {
+	if _, err := e.folder.identify(rel); err != nil {
 		return id, err
 	}
 	f, err := e.folder.root.Open(rel)
