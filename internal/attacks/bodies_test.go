@@ -36,10 +36,10 @@ func (a *arena) bodied(portal string) [][2]string {
 }
 
 func bodyOfOtherShape(a *arena) {
-	portal := a.portalNamed("Shapes")
+	portal, token := a.portalNamed("Shapes"), a.session(a.Admin)
 	for _, route := range a.bodied(portal) {
 		for _, body := range []string{"", "null", "[]", "[1,{}]", "0", "1.5", "true", `"name"`, `""`, " ", `[{"name":"x"}]`} {
-			answer := a.expect(422, route[0], route[1], a.Admin.Token, body)
+			answer := a.expect(422, route[0], route[1], token, body)
 			a.fieldErrors(answer)
 		}
 	}
@@ -168,7 +168,7 @@ func (a *arena) pour(route [2]string, kind string, whole int64) {
 		}
 	}()
 	want := " 413 "
-	if strings.Contains(kind, "Content-Encoding") {
+	if strings.Contains(kind, "Content-Encoding") && !strings.Contains(kind, "104857600") { // its size comes first
 		want = " 415 "
 	}
 	var first [32]byte
@@ -183,14 +183,14 @@ func (a *arena) pour(route [2]string, kind string, whole int64) {
 }
 
 func bodyOfOtherType(a *arena) {
-	portal := a.portalNamed("Types")
+	portal, token := a.portalNamed("Types"), a.session(a.Admin)
 	text := `{"name":"x","users":["a@example.com"],"id":"` + a.Acme.ID + `","refresh_token":"x"}`
 	for _, route := range a.bodied(portal) {
 		for _, contentType := range []string{
 			"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain;application/json",
 			"application/jsonp", "text/json", "application/xml", "*/*", "application", ";", "application/json-patch",
 		} {
-			a.fieldErrors(a.expect(422, route[0], route[1], a.Admin.Token, text, "Content-Type", contentType))
+			a.fieldErrors(a.expect(422, route[0], route[1], token, text, "Content-Type", contentType))
 		}
 	}
 	// What a page elsewhere can make a browser send: no credential of ours
@@ -240,10 +240,10 @@ func bodyNames(a *arena) {
 		"marks": "a\u200fb", "line": "a\r\nSubject: b", "line feed": "a\nb", "separator": "a\u2028b", "escape": "a\x1b[2Jb", "NUL": "a\x00b",
 		"nothing to see": "\u200b\u200d\u2060", "braille blank": "\u2800", "filler": "\u3164", "no character": "a\ufffeb", "C1": "a\u0085b",
 	}
-	portal := a.portalNamed("Names")
+	portal, token := a.portalNamed("Names"), a.session(a.Admin)
 	for what, name := range bad {
 		for _, route := range [][2]string{{"POST", "/v1/portal"}, {"PATCH", "/v1/portal/" + portal}, {"POST", "/v1/auth/pats"}} {
-			if answer := a.do(route[0], route[1], a.Admin.Token, map[string]string{"name": name}); answer.Status != 422 {
+			if answer := a.do(route[0], route[1], token, map[string]string{"name": name}); answer.Status != 422 {
 				a.Errorf("%s: %s: %d %.200s", what, route[1], answer.Status, answer.Body)
 			}
 		}

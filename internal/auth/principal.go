@@ -16,11 +16,13 @@ import (
 // access token for the API or a personal access token, with what the registry
 // says now, read in one query. It is KindUnauthorized with one of the two
 // published texts, and KindRateLimited in its place once too much failed from
-// the remote address. A good credential is never limited.
+// the remote address. A good credential is never limited, nor is the absence
+// of one.
 func (a *Auth) Authenticate(ctx context.Context, authorization, remote string) (portico.Principal, error) {
 	token, ok := bearer(authorization)
 	if !ok {
-		return portico.Principal{}, a.Refused(remote, portico.Errorf(portico.KindUnauthorized, "Not authenticated"))
+		// Who presents no credential guesses at none: it is not counted.
+		return portico.Principal{}, portico.Errorf(portico.KindUnauthorized, "Not authenticated")
 	}
 	var p portico.Principal
 	var err error

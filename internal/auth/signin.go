@@ -34,11 +34,11 @@ func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proo
 	if known {
 		bucket = own
 	}
-	if wait, ok := a.signIns.Take(bucket); !ok {
-		return Proof{}, rateLimited(wait, "Too many sign-ins for this account. Try again later.")
-	}
 	if wait, ok := a.failures.Check(remote); !ok { // before the attempt: a guess must not learn that it was right
 		return Proof{}, tooManyFailures(wait)
+	}
+	if wait, ok := a.signIns.Take(bucket); !ok {
+		return Proof{}, rateLimited(wait, "Too many sign-ins for this account. Try again later.")
 	}
 	proof, err := a.checkPassword(ctx, address.Key, password)
 	if err == nil && !known {

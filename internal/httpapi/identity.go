@@ -170,7 +170,7 @@ type pat struct {
 }
 
 var patResponse = schema.Object("PersonalAccessTokenResponse",
-	schema.Required("id", func(t *pat) *string { return &t.id }, schema.String()).Example("pat_01jz3h9g4k7m2p5r8t0v1w3x62"),
+	schema.Required("id", func(t *pat) *string { return &t.id }, schema.String()).Example("pat_06h0k1tddk004u7h0ab9tvf9s8"),
 	schema.Required("name", func(t *pat) *string { return &t.name }, schema.String()).Example("deploy script"),
 	schema.Required("scopes", func(t *pat) **[]string { return &t.scopes }, schema.Null(schema.Array(schema.String()))),
 	schema.Required("token", func(t *pat) **string { return &t.token }, schema.Null(schema.String())).

@@ -74,9 +74,9 @@ type portalAnswer struct {
 }
 
 const (
-	examplePortal = "port_01jz3h9g4k7m2p5r8t0v1w3x5z"
-	exampleUser   = "user_01jz3h9g4k7m2p5r8t0v1w3x60"
-	exampleOrg    = "org_01jz3h9g4k7m2p5r8t0v1w3x61"
+	examplePortal = "port_06h0k1tcp00006tbt6foqnel1s"
+	exampleUser   = "user_06h0k1tddk000p2hkafgp9v938"
+	exampleOrg    = "org_06gmmd88000025r899a99gf2e4"
 )
 
 var portalResponse = schema.Object("PortalResponse",

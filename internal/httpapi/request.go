@@ -73,14 +73,21 @@ func (a *API) judge(q *request) error {
 	}
 	by.RequestID = q.id
 	q.by = by
-	if q.route.access == administrator {
+	switch q.route.access {
+	case administrator:
 		return by.MayAdministerPortals(q.route.scope)
+	case person:
+		return by.MayManageTokens()
+	default:
+		return nil
 	}
-	return nil
 }
 
 // receive takes the body from the client, as much as a body may be.
 func (q *request) receive(body *held) error {
+	if q.route.body != nil && q.r.ContentLength > maxBody {
+		return errTooLarge
+	}
 	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return errEncoding
 	}

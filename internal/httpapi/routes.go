@@ -13,6 +13,7 @@ type access uint8
 const (
 	administrator access = iota // a production organization's, with the route's scope
 	anyone                      // any good credential
+	person                      // one that signed in, not a personal access token
 	public                      // nobody needs to say who they are
 )
 
@@ -123,7 +124,7 @@ func (a *API) identityRoutes() []*route {
 		}, {
 			method: "POST", path: "/v1/auth/switch", id: "switch_v1_auth_switch_post", title: "Switch",
 			doc: "Returns tokens for another organization of the caller. A personal access token cannot switch.",
-			tag: tagAuth, access: anyone, body: switchRequest,
+			tag: tagAuth, access: person, body: switchRequest,
 			success: http.StatusOK, response: tokenResponse, handle: body(switchRequest, a.switchTo),
 		}, {
 			method: "POST", path: "/v1/auth/logout", id: "logout_v1_auth_logout_post", title: "Logout",
@@ -132,18 +133,18 @@ func (a *API) identityRoutes() []*route {
 		}, {
 			method: "POST", path: "/v1/auth/pats", id: "create_pat_v1_auth_pats_post", title: "Create Personal Access Token",
 			doc: "Makes a personal access token for the organization that the caller is in. The token is shown this once.",
-			tag: tagAuth, access: anyone, body: patRequest,
+			tag: tagAuth, access: person, body: patRequest,
 			success: http.StatusOK, response: patResponse, handle: body(patRequest, a.createPAT),
 		}, {
 			method: "GET", path: "/v1/auth/pats", id: "list_pats_v1_auth_pats_get", title: "List Personal Access Tokens",
 			doc: "Lists the caller's personal access tokens for the organization that the caller is in.",
-			tag: tagAuth, access: anyone,
+			tag: tagAuth, access: person,
 			success: http.StatusOK, response: patResponse, listTitle: "Response List Pats V1 Auth Pats Get", handle: bare(a.listPATs),
 		}, {
 			method: "DELETE", path: "/v1/auth/pats/{pat_id}", id: "revoke_pat_v1_auth_pats__pat_id__delete",
 			title: "Revoke Personal Access Token",
 			doc:   "Ends a personal access token from the next request on.",
-			tag:   tagAuth, access: anyone,
+			tag:   tagAuth, access: person,
 			success: http.StatusOK, handle: bare(a.revokePAT),
 		},
 	}

@@ -135,11 +135,14 @@ func (a *API) listUsers(q *request, in page) error {
 	}
 	out := newArray(q)
 	sent := 0
+	var last portico.PortalUser // of those sent: where the next page begins after
 	err = a.control.Guests(q.ctx(), q.by, q.param("portal_id"), filter, func(page control.GuestPage) error {
 		users := page.Users
 		if at.Limit > 0 && sent+len(users) == at.Limit {
-			users = users[:len(users)-1]
-			last := users[len(users)-1]
+			users = users[:len(users)-1] // the one more was only looked for
+			if len(users) > 0 {
+				last = users[len(users)-1]
+			}
 			q.link(a.cursors.next(q, last.CreatedAt, last.ID))
 		}
 		if sent > 0 && at.Limit == 0 {
@@ -148,6 +151,9 @@ func (a *API) listUsers(q *request, in page) error {
 			}
 		}
 		sent += len(users)
+		if len(users) > 0 {
+			last = users[len(users)-1]
+		}
 		for i := range users {
 			status := users[i].StatusAt(page.Now)
 			v := userAnswer{

@@ -109,7 +109,7 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 	switch row.State {
 	case portico.PortalCreating:
 		row, err = l.create(ctx, row, fence)
-		return row, err == nil, err
+		return row, err == nil && row.State == portico.PortalActive, err
 	case portico.PortalAborting:
 		if err := l.abort(ctx, row, fence); err != nil {
 			return row, false, err

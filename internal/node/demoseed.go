@@ -352,7 +352,7 @@ func (s *seeder) bounce(ctx context.Context, p portico.Portal, ids []string) err
 		}
 		var bounced []portico.Invitation
 		for _, i := range invitations {
-			i.State, i.ModifiedAt, i.ModifiedBy = portico.InvitationBounced, tx.Now, portico.SystemActor
+			i.State, i.ModifiedAt, i.ModifiedBy = portico.InvitationBounced, tx.Now, i.CreatedBy
 			bounced = append(bounced, i)
 		}
 		slices.SortFunc(bounced, func(a, b portico.Invitation) int { return cmp.Compare(a.ID, b.ID) })
