@@ -92,7 +92,6 @@ func (a *address) forPrograms(database string) (dsn string, environment []string
 	return u.String(), append(environment, "PGCONNECT_TIMEOUT=5", "PGAPPNAME=portico")
 }
 
-
 // in returns the address of another database of the server.
 func (a *address) in(database string) *address {
 	other := *a
