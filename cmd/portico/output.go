@@ -87,7 +87,7 @@ func printRows[T any](p *program, form string, rows []T, columns []column[T]) er
 		}
 		return w.WriteAll(cells)
 	}
-	var w io.Writer = p.stdout
+	w := p.stdout
 	flush := func() error { return nil }
 	if _, ok := terminal(p.stdout); ok {
 		table := tabwriter.NewWriter(p.stdout, 0, 4, 2, ' ', 0)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 
@@ -75,8 +76,8 @@ func group(c *cobra.Command) {
 			return nil
 		}
 		message := fmt.Sprintf("there is no command %q; run '%s --help'", args[0], c.CommandPath())
-		if close := c.SuggestionsFor(args[0]); len(close) > 0 {
-			message = fmt.Sprintf("there is no command %q; did you mean %s?", args[0], strings.Join(close, " or "))
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			message = fmt.Sprintf("there is no command %q; did you mean %s?", args[0], strings.Join(near, " or "))
 		}
 		return usagef("%s", message)
 	}
@@ -135,9 +136,7 @@ func (p *program) config(c *cobra.Command, more map[string]string) (node.Config,
 			flags[s.Name] = f.Value.String()
 		}
 	}
-	for name, value := range more {
-		flags[name] = value
-	}
+	maps.Copy(flags, more)
 	config, values, err := node.Load(flags, p.getenv)
 	if err != nil && portico.KindOf(err) == portico.KindInternal {
 		err = portico.WrapError(portico.KindInvalid, nil, "%s", err)

@@ -169,18 +169,26 @@ func (a *arena) harmless(answer wiretest.Answer) {
 	if answer.Status == http.StatusUnprocessableEntity { // it echoes what was sent
 		answer.Body = echo.ReplaceAll(answer.Body, nil)
 	}
+	if word := inside(answer, a.Dir); word != "" {
+		a.Errorf("an answer %d tells about the inside (%q): %v %s", answer.Status, word, answer.Header, answer.Body)
+	}
+}
+
+// inside returns what an answer tells about the inside; empty: nothing.
+func inside(answer wiretest.Answer, dir string) string {
 	for _, word := range []string{
-		"goroutine ", ".go:", "SELECT ", "INSERT ", "sqlite", "SQLITE", "/internal/", "runtime error", "registry.db", a.Dir, "panic",
+		"goroutine ", ".go:", "SELECT ", "INSERT ", "sqlite", "SQLITE", "/internal/", "runtime error", "registry.db", dir, "panic",
 	} {
 		if bytes.Contains(answer.Body, []byte(word)) {
-			a.Errorf("an answer %d tells about the inside (%q): %s", answer.Status, word, answer.Body)
+			return word
 		}
 	}
 	for _, name := range []string{"Server", "X-Powered-By", "Via"} {
-		if v := answer.Header.Get(name); v != "" {
-			a.Errorf("an answer says %s: %s", name, v)
+		if answer.Header.Get(name) != "" {
+			return name
 		}
 	}
+	return ""
 }
 
 // expect is do with the status that is due.
@@ -250,12 +258,19 @@ func (a *arena) secrets() []string {
 // quiet fails when a handler panicked or a secret is in the log.
 func (a *arena) quiet() {
 	a.Helper()
-	text := a.log.take()
+	if leak := a.leaks(a.log.take()); leak != "" {
+		a.Errorf("the log holds what it must not: %s", leak)
+	}
+}
+
+// leaks returns the place in a log that holds what it must not; empty: none.
+func (a *arena) leaks(log string) string {
 	for _, word := range append(a.secrets(), "a handler panicked", "http: panic") {
-		if at := strings.Index(text, word); at >= 0 {
-			a.Errorf("the log holds what it must not: %.2000s", text[max(0, at-200):])
+		if at := strings.Index(log, word); at >= 0 {
+			return log[max(0, at-200):min(len(log), at+2000)]
 		}
 	}
+	return ""
 }
 
 // portalNamed creates a portal of Acme.
@@ -307,10 +322,7 @@ func (a *arena) request(method, target, body string, headers ...string) string {
 	if body != "" {
 		head += fmt.Sprintf("Content-Type: application/json\r\nContent-Length: %d\r\n", len(body))
 	}
-	for _, h := range headers {
-		head += h + "\r\n"
-	}
-	return head + "\r\n" + body
+	return head + strings.Join(append(headers, "", body), "\r\n")
 }
 
 // fieldErrors checks the form of an answer 422 and returns types and places.

@@ -136,7 +136,7 @@ func sandbox(a *arena) {
 	})
 	var scoped string
 	a.legit(func() {
-		scoped = a.World.Token(a.Sandbox.ID, a.Insider.Email, "portal:read", "portal:write", "portal_user:write")
+		scoped = a.Token(a.Sandbox.ID, a.Insider.Email, "portal:read", "portal:write", "portal_user:write")
 	})
 	for _, token := range []string{a.SandboxAdmin.Token, switched, scoped} {
 		for _, request := range [][3]string{

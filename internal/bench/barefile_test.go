@@ -57,7 +57,7 @@ func (f *bareFile) prepare(into map[string]*sql.Stmt, path string, l limits, con
 	db.SetMaxOpenConns(connections)
 	db.SetMaxIdleConns(connections)
 	for _, text := range texts {
-		if into[text], err = db.PrepareContext(context.Background(), text); err != nil {
+		if into[text], err = db.PrepareContext(context.Background(), text); err != nil { //nolint:sqlclosecheck // close closes all
 			return fmt.Errorf("%s: %w", text, err)
 		}
 	}

@@ -14,28 +14,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"portico/internal/node"
 )
-
-// serveEnv makes the test's own binary serve a folder, as long as there is no
-// command to build.
-const serveEnv = "PORTICO_BENCH_SERVE"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(serveEnv) == "" {
-		os.Exit(m.Run())
-	}
-	config, _, err := node.Load(nil, os.Getenv)
-	if err == nil {
-		_, err = node.Open(config, node.Options{})
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	select {}
-}
 
 // process is the product as an operator runs it.
 type process struct {
@@ -45,22 +24,15 @@ type process struct {
 	ready time.Duration // from exec to the first good answer of /readyz
 }
 
-// buildServer returns the command line that serves.
-func buildServer(t *testing.T) []string {
+// buildServer builds the command as it ships and returns its path.
+func buildServer(t *testing.T) string {
 	t.Helper()
-	if _, err := os.Stat(filepath.Join("..", "..", "cmd", "portico", "main.go")); err == nil {
-		binary := filepath.Join(t.TempDir(), "portico")
-		out, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, "portico/cmd/portico").CombinedOutput()
-		if err == nil {
-			return []string{binary, "serve"}
-		}
-		t.Logf("cmd/portico does not build, the test's binary serves in its place: %s", out)
-	}
-	self, err := os.Executable()
+	binary := filepath.Join(t.TempDir(), "portico")
+	out, err := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", binary, "portico/cmd/portico").CombinedOutput()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v: %s", err, out)
 	}
-	return []string{self}
+	return binary
 }
 
 func freePort(t *testing.T) string {
@@ -74,11 +46,11 @@ func freePort(t *testing.T) string {
 }
 
 // startServer starts a server on a folder and waits until it is ready.
-func startServer(t *testing.T, command []string, dir string) *process {
+func startServer(t *testing.T, binary, dir string) *process {
 	t.Helper()
 	public, ops := freePort(t), freePort(t)
-	p := &process{t: t, cmd: exec.Command(command[0], command[1:]...), url: "http://" + public}
-	p.cmd.Env = append(os.Environ(), serveEnv+"=1", "PORTICO_DATA="+dir, "PORTICO_LISTEN="+public, "PORTICO_OPS_LISTEN="+ops)
+	p := &process{t: t, cmd: exec.Command(binary, "serve"), url: "http://" + public}
+	p.cmd.Env = append(os.Environ(), "PORTICO_DATA="+dir, "PORTICO_LISTEN="+public, "PORTICO_OPS_LISTEN="+ops)
 	client := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	began := time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -178,14 +150,14 @@ func (p *process) ticks() int {
 const starts = 7
 
 func measureStart(t *testing.T, r *report) {
-	command := buildServer(t)
+	binary := buildServer(t)
 	var ready, early, later []float64
 	for range starts {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		p := startServer(t, command, dir)
+		p := startServer(t, binary, dir)
 		ready = append(ready, p.ready.Seconds()*1000)
 		early = append(early, p.memory("VmRSS"))
 		p.rest()
@@ -199,10 +171,10 @@ func measureStart(t *testing.T, r *report) {
 
 // measureIdle starts servers on a folder with 10,000 portals that nobody uses.
 func measureIdle(t *testing.T, r *report, dir string) {
-	command := buildServer(t)
+	binary := buildServer(t)
 	var ready, settled, peak []float64
 	for range starts {
-		p := startServer(t, command, dir)
+		p := startServer(t, binary, dir)
 		ready = append(ready, p.ready.Seconds()*1000)
 		p.rest()
 		settled, peak = append(settled, p.memory("VmRSS")), append(peak, p.memory("VmHWM"))
@@ -222,10 +194,10 @@ func measureStream(t *testing.T, r *report) {
 		defer p.node.Close()
 		return p.accessToken()
 	}()
-	command := buildServer(t)
+	binary := buildServer(t)
 	var short, long, more []float64
 	for range starts {
-		p := startServer(t, command, dir)
+		p := startServer(t, binary, dir)
 		s := newService(t, p.url, token)
 		peak := func(portal string) float64 {
 			p.forgetPeak()

@@ -86,10 +86,9 @@ that of throughputs, or of times where it says so, of one pair; its median is wh
 by itself; the product lets requests that wait share a commit, so it can be above 1 with many connections, and the
 rows with one connection show it where nothing can be shared. Answers are never cached. Memory is the process's, from /proc.
 
-Absolute times are this machine's and depend on what else it does; ratios travel better.
+Absolute times are this machine's and depend on what else it did meanwhile, of which a wide spread tells; ratios travel better.
 
-%s
-`
+%s`
 
 func (r *report) write(path string) error {
 	var b bytes.Buffer

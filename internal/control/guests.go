@@ -60,12 +60,12 @@ func (c *Control) Guests(ctx context.Context, by portico.Principal, portalID str
 }
 
 func (c *Control) guestPage(ctx context.Context, row store.PortalRow, filter store.UserFilter) ([]portico.PortalUser, error) {
-	handle, err := c.lifecycle.Open(ctx, row)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Release()
-	return store.Users(ctx, handle, filter)
+	var page []portico.PortalUser
+	err := c.lifecycle.Use(ctx, row, func(portal store.Handle) (err error) {
+		page, err = store.Users(ctx, portal, filter)
+		return err
+	})
+	return page, err
 }
 
 // RemoveGuest ends a guest's access from the next request on and removes what

@@ -187,7 +187,7 @@ func (c *Control) previewInvite(ctx context.Context, by portico.Principal, porta
 		if err != nil {
 			return err
 		}
-		room, err := quota(tx, c.config.MaxGuests, by.OrganizationID)
+		room, err := quota(tx, c.config.MaxGuests, by.OrganizationID, all)
 		if err != nil {
 			return err
 		}
@@ -196,9 +196,16 @@ func (c *Control) previewInvite(ctx context.Context, by portico.Principal, porta
 			if j.verdict == portico.VerdictLinked {
 				j.verdict = portico.VerdictInvited
 			}
+			known := j.known.Account != nil && (j.known.Member || j.known.Invitation != nil)
+			if !known {
+				j.known.Account = nil // nor how its holder spells the address
+			}
 			results[i] = result(parsed[i], j)
-			if j.known.Account != nil && (j.known.Member || j.known.Invitation != nil) {
+			if known {
 				results[i].UserID = j.known.Account.ID
+			}
+			if first := parsed[i].duplicate; first >= 0 {
+				results[i].Email = results[first].Email
 			}
 		}
 		return nil
@@ -222,20 +229,35 @@ func result(r recipient, j judged) portico.InviteResult {
 type room struct {
 	limited bool
 	left    int
+	counted map[string]bool // accounts that are guests of the organization already
 }
 
-func quota(tx *store.Tx, limit int, organizationID string) (*room, error) {
+func quota(tx *store.Tx, limit int, organizationID string, all []judged) (*room, error) {
 	if limit == 0 {
 		return &room{}, nil
 	}
 	n, err := tx.CountGuests(organizationID)
-	return &room{limited: true, left: limit - n}, err
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, j := range all {
+		if j.known.Account != nil {
+			ids = append(ids, j.known.Account.ID)
+		}
+	}
+	counted, err := tx.CountedGuests(organizationID, ids)
+	return &room{limited: true, left: limit - n, counted: counted}, err
 }
 
 // take uses room for a recipient who would become a guest, and fails the one
-// for whom there is none.
+// for whom there is none. A guest of another portal, or one whose invitation
+// expired, is counted already.
 func (r *room) take(j *judged) {
 	if !r.limited || (j.verdict != portico.VerdictInvited && j.verdict != portico.VerdictLinked) {
+		return
+	}
+	if j.known.Account != nil && r.counted[j.known.Account.ID] {
 		return
 	}
 	if r.left <= 0 {
@@ -263,7 +285,7 @@ func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	room, err := quota(tx, v.config.MaxGuests, v.by.OrganizationID)
+	room, err := quota(tx, v.config.MaxGuests, v.by.OrganizationID, all)
 	if err != nil {
 		return nil, err
 	}

@@ -44,10 +44,15 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		}
 		return once.keep(tx, by, row.ID, nil)
 	})
-	if err != nil || replayed {
-		return row.Portal, err
+	if err != nil {
+		c.resume(row.ID, row.Fence, err)
+		return portico.Portal{}, err
+	}
+	if replayed {
+		return row.Portal, nil
 	}
 	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
+		c.resume(row.ID, row.Fence, err)
 		return portico.Portal{}, err
 	}
 	row, err = c.lifecycle.Settle(ctx, row.ID, row.Fence)
@@ -55,6 +60,15 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		return portico.Portal{}, err
 	}
 	return row.Portal, c.config.Failpoints.Hit(ctx, PointAnswering)
+}
+
+// resume has an operation finished that may have begun although its request
+// failed: the outcome of a commit that failed is not known.
+func (c *Control) resume(portalID string, fence int64, failure error) {
+	switch portico.KindOf(failure) {
+	case portico.KindInternal, portico.KindUnavailable, portico.KindStorageFull:
+		c.lifecycle.Resume(portalID, fence)
+	}
 }
 
 // insertPortal writes the intent: the row in state creating, under a lease of
@@ -289,9 +303,11 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 		return once.keep(tx, by, row.ID, nil)
 	})
 	if err != nil || replayed {
+		c.resume(portalID, fence, err)
 		return err
 	}
 	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
+		c.resume(portalID, fence, err)
 		return err
 	}
 	if _, err := c.lifecycle.Settle(ctx, portalID, fence); portico.KindOf(err) != portico.KindNotFound {

@@ -85,7 +85,8 @@ func (r *route) describe(b *strings.Builder, seen map[string]bool) {
 		fmt.Fprintf(b, "\nParameters: `%s`\n", strings.Join(names, "`, `"))
 	}
 	if q, ok := r.query.(schema.Component); ok {
-		fmt.Fprintf(b, "\nQuery:\n\n%s", q.Markdown())
+		table, _, _ := strings.Cut(q.Markdown(), "\n```json") // a query is no JSON
+		fmt.Fprintf(b, "\nQuery:\n\n%s", table)
 	}
 	show := func(label string, model schema.Component) {
 		fmt.Fprintf(b, "\n%s: `%s`\n", label, model.Name())

@@ -18,6 +18,7 @@ import (
 	"path"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"portico"
@@ -45,6 +46,7 @@ const (
 	maxTarget   = 8 << 10
 	maxQueries  = 100
 	maxInFlight = 1024
+	maxHeld     = 256 << 20 // of all bodies together
 )
 
 // API is the HTTP handler. It is safe for concurrent use.
@@ -55,6 +57,7 @@ type API struct {
 	routes  []*route
 	mux     *http.ServeMux
 	slots   chan struct{}
+	held    atomic.Int64 // bytes of the bodies that are being read or worked on
 	models  portalModels
 }
 
@@ -106,18 +109,20 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !cleanPath(r):
 		writeError(answer, errNoRoute)
 	default:
-		a.admit(answer, r)
+		a.mux.ServeHTTP(answer, r)
 	}
 }
 
-// admit sheds load early instead of slowing everything down.
-func (a *API) admit(w http.ResponseWriter, r *http.Request) {
+// admitted runs work if there is room for it: load is shed early instead of
+// slowing everything down. Its place is taken when the body is there, so that
+// no client holds one by being slow.
+func (a *API) admitted(work func() error) error {
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
-		a.mux.ServeHTTP(w, r)
+		return work()
 	default:
-		writeError(w, errOverloaded)
+		return errOverloaded
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"portico"
 	"portico/internal/control"
@@ -41,9 +42,16 @@ func (q *request) param(name string) string { return q.r.PathValue(name) }
 func (a *API) serve(w http.ResponseWriter, r *http.Request, route *route) {
 	q := &request{w: w, r: r, route: route}
 	q.id, _ = r.Context().Value(requestKey{}).(string)
-	err := a.judge(q)
+	body := held{all: &a.held}
+	defer body.release()
+	err := q.receive(&body)
 	if err == nil {
-		err = route.handle(q)
+		err = a.admitted(func() error {
+			if err := a.judge(q); err != nil {
+				return err
+			}
+			return route.handle(q)
+		})
 	}
 	if err != nil {
 		a.refuse(q, err)
@@ -51,9 +59,6 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, route *route) {
 }
 
 func (a *API) judge(q *request) error {
-	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return errEncoding
-	}
 	if q.route.body != nil {
 		if err := q.readBody(); err != nil {
 			return err
@@ -74,26 +79,58 @@ func (a *API) judge(q *request) error {
 	return nil
 }
 
-// readBody reads the body as far as a body may go, and as JSON or a form.
-func (q *request) readBody() error {
+// receive takes the body from the client, as much as a body may be.
+func (q *request) receive(body *held) error {
+	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return errEncoding
+	}
+	if q.route.body == nil {
+		return nil
+	}
 	if q.r.ContentLength > maxBody {
 		return errTooLarge
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(q.w, q.r.Body, maxBody))
+	body.from = http.MaxBytesReader(q.w, q.r.Body, maxBody)
+	var err error
+	q.raw, err = io.ReadAll(body)
 	switch {
+	case err == nil, errors.Is(err, errOverloaded):
+		return err
 	case isTooLarge(err):
 		return errTooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errTooSlow
-	case err != nil:
-		return errUnreadable
 	}
-	q.raw = raw
+	return errUnreadable
+}
+
+// held is a body on its way in. What all bodies hold together is bounded, by
+// what was received of them, so that who only announces much holds nothing.
+type held struct {
+	from io.Reader
+	all  *atomic.Int64
+	own  int64
+}
+
+// Read implements io.Reader.
+func (h *held) Read(p []byte) (int, error) {
+	n, err := h.from.Read(p)
+	h.own += int64(n)
+	if h.all.Add(int64(n)) > maxHeld {
+		return n, errOverloaded
+	}
+	return n, err
+}
+
+func (h *held) release() { h.all.Add(-h.own) }
+
+// readBody reads the body as JSON or a form.
+func (q *request) readBody() (err error) {
 	read := schema.ReadBody
 	if q.route.form {
 		read = schema.ReadForm
 	}
-	q.doc, err = read(q.r.Header.Get("Content-Type"), raw)
+	q.doc, err = read(q.r.Header.Get("Content-Type"), q.raw)
 	if errors.Is(err, schema.ErrUnreadable) {
 		return errUnreadable
 	}

@@ -137,6 +137,7 @@ func (r *Runner) flushLoop(ctx context.Context) {
 		}
 		if err := r.deleteFinished(ctx); err != nil {
 			r.config.Log.Warn("cannot delete finished jobs now", "error", err)
+			r.Wake() // they are run once more
 		}
 	}
 }

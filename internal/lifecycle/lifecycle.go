@@ -36,6 +36,15 @@ const (
 	PointProjected      = "lifecycle.project.done"
 )
 
+// FailPoints returns the names of all points of this package.
+func FailPoints() []string {
+	return []string{
+		PointCreateDatabase, PointCreateActivate, PointCreated,
+		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
+		PointProject, PointProjected,
+	}
+}
+
 // LeaseLife is how long a lease on a portal lasts unless it is renewed.
 const LeaseLife = 15 * time.Second
 
@@ -149,6 +158,15 @@ func (l *Lifecycle) Settle(ctx context.Context, portalID string, fence int64) (s
 	}
 }
 
+// Resume sees to a portal after a transaction that began an operation on it
+// under a lease, and whose outcome is not known, or after which nobody settled
+// it. When the transaction came to nothing, nothing is done.
+func (l *Lifecycle) Resume(portalID string, fence int64) {
+	if portalID != "" && fence != 0 {
+		l.begin(portalID, fence)
+	}
+}
+
 // Open returns a handle on an active portal's database. A database that is not
 // there, damaged, or not the one the registry names makes the portal
 // unavailable; a portal that is being deleted is KindNotFound.
@@ -158,6 +176,22 @@ func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, 
 		return handle, nil
 	}
 	return nil, l.openFailed(ctx, p, err)
+}
+
+// Use opens an active portal's database for the time of fn. Damage that shows
+// only while it is used makes the portal unavailable too; damage of the
+// registry, which comes as KindUnavailable, does not.
+func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Handle) error) error {
+	handle, err := l.Open(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer handle.Release()
+	err = fn(handle)
+	if errors.Is(err, store.ErrDamaged) && portico.KindOf(err) == portico.KindInternal {
+		return l.openFailed(ctx, p, err)
+	}
+	return err
 }
 
 // openFailed decides what a failed open means. The registry is read again: the

@@ -14,7 +14,7 @@ import (
 // operation is one portal being driven to a settled state.
 type operation struct {
 	portalID string
-	fence    int64      // of the lease; 0: to be taken
+	fence    int64      // of the lease; 0: to be taken; guarded by Lifecycle.mu
 	after    *operation // ran before on the same portal, under a lease now lost
 	done     chan struct{}
 	row      store.PortalRow // once done
@@ -44,7 +44,7 @@ func (l *Lifecycle) run(op *operation) {
 	if op.after != nil {
 		<-op.after.done
 	}
-	op.row, op.err = l.drive(l.ctx, op.portalID, op.fence)
+	op.row, op.err = l.drive(l.ctx, op)
 	if op.err != nil && portico.KindOf(op.err) == portico.KindInternal {
 		op.err = portico.WrapError(portico.KindUnavailable, op.err, "The portal could not be worked on now. Try again in a moment.")
 	}
@@ -58,12 +58,16 @@ func (l *Lifecycle) run(op *operation) {
 
 // drive takes steps until the portal is settled. A failed step is repeated
 // with backoff: a creation until it is given up, a deletion for ever.
-func (l *Lifecycle) drive(ctx context.Context, portalID string, fence int64) (store.PortalRow, error) {
+func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, error) {
+	portalID, fence := op.portalID, op.fence
 	if fence == 0 {
 		var err error
 		if fence, err = l.takeLease(ctx, portalID); err != nil {
 			return store.PortalRow{}, err
 		}
+		l.mu.Lock()
+		op.fence = fence // whoever comes with the same joins
+		l.mu.Unlock()
 	}
 	release := l.keepLease(ctx, portalID, fence)
 	defer release()
@@ -257,6 +261,9 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 	return l.config.Failpoints.Hit(ctx, PointDeleted)
 }
 
+// takeLease takes the lease on a portal on its way. In a sole process a lease
+// that is held is one of this process, taken with the row by a request that has
+// not come to Settle yet: its operation is joined, under the same fence.
 func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64, err error) {
 	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
 		row, err := tx.PortalByID(portalID)
@@ -264,6 +271,9 @@ func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64
 			return err // settled: step says so without a lease
 		}
 		fence, err = tx.TakeLease(portalID, LeaseLife, false)
+		if errors.Is(err, store.ErrLeaseHeld) && l.config.SoleProcess {
+			fence, err = row.Fence, nil
+		}
 		return err
 	})
 	if errors.Is(err, store.ErrLeaseHeld) {

@@ -50,6 +50,7 @@ func (l *Lifecycle) Project(ctx context.Context, p store.PortalRow, jobID string
 		l.config.Jobs.Finish(jobID)
 		return nil
 	}
+	l.config.Jobs.Wake() // to see that the job is due soon
 	if kind := portico.KindOf(err); kind == portico.KindNotFound || kind == portico.KindUnavailable {
 		return err
 	}
@@ -61,12 +62,9 @@ func (l *Lifecycle) Project(ctx context.Context, p store.PortalRow, jobID string
 }
 
 func (l *Lifecycle) project(ctx context.Context, p store.PortalRow, accountIDs []string) error {
-	handle, err := l.Open(ctx, p)
-	if err != nil {
-		return err
-	}
-	defer handle.Release()
-	return l.store.Project(ctx, handle, p.ID, accountIDs)
+	return l.Use(ctx, p, func(handle store.Handle) error {
+		return l.store.Project(ctx, handle, p.ID, accountIDs)
+	})
 }
 
 func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {

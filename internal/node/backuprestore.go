@@ -143,7 +143,7 @@ func (r *restore) copyRegistry(marker string) error {
 	if err != nil {
 		return err
 	}
-	defer from.Close()
+	defer from.Close() //nolint:errcheck // it was only read
 	to, err := os.OpenFile(filepath.Join(r.config.Data, registryFile), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err

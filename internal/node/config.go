@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -178,7 +179,7 @@ func (c Config) check() error {
 		return fmt.Errorf("dev-mail shows links that sign people in; it needs listen to be a loopback address, not %s", c.Listen)
 	}
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
-		return fmt.Errorf("admin-email and admin-password go together: set both, or neither")
+		return errors.New("admin-email and admin-password go together: set both, or neither")
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (d *devMail) list(w http.ResponseWriter, r *http.Request) {
 		for _, page := range pages {
 			view.Rows = append(view.Rows, devMailRow{
 				ID: page.ID, Template: string(page.Template), To: page.To, Portal: page.PortalName,
-				State: mailState(page), Age: mailAge(page, tx.Now), Time: page.CreatedAt.Format("2006-01-02 15:04 MST"),
+				State: mailState(page), Age: mailAge(page, tx.Now), Time: page.CreatedAt.Format(time.RFC3339),
 			})
 		}
 		view.Waiting, _, err = tx.OutboxDepth()

@@ -145,7 +145,7 @@ func checkSpace(data string) Check {
 	if err := unix.Statfs(data, &st); err != nil {
 		return Check{Name: c.Name, Status: CheckWarn, Text: err.Error()}
 	}
-	free := st.Bavail * uint64(st.Bsize) //nolint:gosec,unconvert // a size of blocks is positive; the type differs between systems
+	free := st.Bavail * uint64(st.Bsize)
 	c.Text = fmt.Sprintf("%d MiB free", free>>20)
 	switch {
 	case free < noSpace:

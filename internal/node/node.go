@@ -14,6 +14,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"portico"
@@ -36,6 +37,8 @@ type Options struct {
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
 	Synchronous string
+	// MorePortalSteps is the engine's; the test of upgrades only.
+	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
@@ -110,8 +113,8 @@ func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
 
 // Close closes the parts in reverse order of opening.
 func (c *Core) Close() {
-	for i := len(c.closes) - 1; i >= 0; i-- {
-		c.closes[i]()
+	for _, f := range slices.Backward(c.closes) {
+		f()
 	}
 	c.closes = nil
 }
@@ -120,7 +123,7 @@ func (c *Core) Close() {
 func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
 	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
 		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous,
+		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
 	})
 	if err != nil {
 		return err

@@ -209,16 +209,17 @@ func (h *head) judge() (verdict, int64) {
 	return verdictGood, h.length
 }
 
-// parseLength takes digits only; strconv also takes a sign.
+// parseLength takes digits alone, and not many.
 func parseLength(value []byte) (int64, bool) {
 	n, err := strconv.ParseUint(string(value), 10, 63)
-	return int64(n), err == nil && len(value) <= 18 //nolint:gosec // of 63 bits
+	return int64(n), err == nil && len(value) <= 18
 }
 
 // token reports whether b is a token of RFC 9110.
 func token(b []byte) bool {
 	for _, c := range b {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}

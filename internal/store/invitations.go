@@ -88,6 +88,21 @@ func (tx *Tx) CountGuests(organizationID string) (int, error) {
 	return n, err
 }
 
+// CountedGuests returns which accounts CountGuests counts.
+func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := selectIn(tx.q, func(list string) string {
+		return `SELECT i.account_id FROM organizations o JOIN invitations i ON i.portal_id = o.id
+			WHERE o.parent_id = $1 AND i.state IN ('pending', 'accepted', 'bounced') AND i.account_id IN ` + list
+	}, []any{organizationID}, accountIDs, func(row scanner) error {
+		var id string
+		err := row.Scan(&id)
+		found[id] = true
+		return err
+	})
+	return found, err
+}
+
 // RemoveGuest deletes what gives an account access to a portal, now or later:
 // membership, invitation, mail that waits, sessions and tokens; and the account
 // itself where it was a stub held by nothing else. It reports whether there was

@@ -54,12 +54,21 @@ func (s *Store) Now() time.Time { return s.now().UTC().Truncate(time.Microsecond
 
 // View runs fn on a consistent, read-only snapshot of the registry.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
-	return s.engine.Registry().View(ctx, func(q SQL) error { return fn(s.tx(q)) })
+	return unreadable(s.engine.Registry().View(ctx, func(q SQL) error { return fn(s.tx(q)) }))
 }
 
 // Update runs fn in a transaction of the registry; see Database.Update.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return s.engine.Registry().Update(ctx, func(q SQL) error { return fn(s.tx(q)) })
+	return unreadable(s.engine.Registry().Update(ctx, func(q SQL) error { return fn(s.tx(q)) }))
+}
+
+// unreadable says of a damaged registry what a caller may know. A damaged
+// portal database is another matter: it is the portal that is unavailable then.
+func unreadable(err error) error {
+	if errors.Is(err, ErrDamaged) && portico.KindOf(err) == portico.KindInternal {
+		return portico.WrapError(portico.KindUnavailable, err, "The service cannot read its registry now. Its operator has been told.")
+	}
+	return err
 }
 
 func (s *Store) tx(q SQL) *Tx { return &Tx{q: q, Now: s.Now(), ids: s.ids} }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,7 +99,7 @@ func TestBodies(t *testing.T) {
 		text   string
 	}{
 		{"1 MiB", exactly, 201, ""},
-		{"1 MiB and 1", append(exactly[:len(exactly):len(exactly)], ' '), 413, ""},
+		{"1 MiB and 1", append(slices.Clip(exactly), ' '), 413, ""},
 		{"byte order mark", "\xef\xbb\xbf" + `{"name":"bom"}`, 201, `"name":"bom"`},
 		{"UTF-16 with mark", wide(`{"name":"wide"}`, 0xff, 0xfe), 201, `"name":"wide"`},
 		{"UTF-16 without", wide(`{"name":"wide"}`), 201, `"name":"wide"`},
@@ -130,7 +131,7 @@ func TestBodies(t *testing.T) {
 			t.Errorf("%s: %d %.300s, want %d %s", c.name, a.Status, a.Body, c.status, c.text)
 		}
 	}
-	r, err := http.NewRequestWithContext(t.Context(), "POST", w.URL+"/v1/portal", io.MultiReader(bytes.NewReader(exactly), strings.NewReader(" ")))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.URL+"/v1/portal", io.MultiReader(bytes.NewReader(exactly), strings.NewReader(" ")))
 	if err != nil {
 		t.Fatal(err)
 	}

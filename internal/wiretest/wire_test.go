@@ -60,6 +60,7 @@ func TestWire(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.Group+"/"+c.Name, func(t *testing.T) {
+			t.Parallel()
 			answer := c.send(t, w, names)
 			if answer.Status != c.Status {
 				t.Fatalf("status %d, want %d: %s", answer.Status, c.Status, answer.Body)

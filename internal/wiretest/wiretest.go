@@ -94,7 +94,7 @@ func Log() *slog.Logger {
 func Start(t testing.TB, setups ...Setup) *World {
 	t.Helper()
 	w := &World{T: t, Dir: t.TempDir(), client: NewClient(t)}
-	if err := os.Chmod(w.Dir, 0o700); err != nil { //nolint:gosec // a folder needs its x bit
+	if err := os.Chmod(w.Dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	w.Restart(setups...)

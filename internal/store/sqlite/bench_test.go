@@ -29,15 +29,6 @@ func benchDir(b *testing.B) string {
 	return b.TempDir()
 }
 
-func createPortal(b testing.TB, e *Engine) store.Identity {
-	b.Helper()
-	id := newID(b)
-	if err := e.Create(b.Context(), id); err != nil {
-		b.Fatal(err)
-	}
-	return id
-}
-
 func readOne(q store.SQL) error {
 	var n int
 	return q.QueryRow(`SELECT writes FROM identity WHERE portal_id <> $1`, "x").Scan(&n)

@@ -51,6 +51,10 @@ type Config struct {
 	// acknowledged commits: it is there for the power-loss test only, which
 	// must be able to show that.
 	Synchronous string
+
+	// MorePortalSteps follow the embedded steps of the portals' schema: for the
+	// test of upgrades only.
+	MorePortalSteps []store.Migration
 }
 
 // Engine implements store.Engine over files. It is safe for concurrent use.
@@ -109,7 +113,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		folder: f, pool: newPool(), log: cfg.Log, now: cfg.Now, points: cfg.Failpoints,
-		synchronous: cfg.Synchronous, portalSteps: steps,
+		synchronous: cfg.Synchronous, portalSteps: append(steps, cfg.MorePortalSteps...),
 		reserve: &reserve{folder: f, log: cfg.Log, now: cfg.Now},
 	}
 	e.handles = newHandles(e, maxHandles)

@@ -95,5 +95,9 @@ func unsure(code int) bool {
 		code != sqlite3.SQLITE_IOERR_SHMSIZE && code != sqlite3.SQLITE_IOERR_NOMEM
 }
 
+// readOnly reports whether a connection may not write: SQLite opens one so when
+// it may only read the file, and it stays so when the file may be written again.
+func readOnly(code int) bool { return code&0xff == sqlite3.SQLITE_READONLY }
+
 // isFull reports whether err says that there is no room.
 func isFull(err error) bool { return portico.KindOf(translate(err)) == portico.KindStorageFull }

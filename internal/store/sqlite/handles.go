@@ -18,14 +18,16 @@ import (
 // database from under a handle, and whoever asks for one that is just being
 // opened, closed or made waits and then looks again: a race is not absence.
 type handles struct {
-	engine *Engine
-	limit  int
+	engine   *Engine
+	limit    int
+	patience time.Duration // how long an Open waits
 
 	mu      sync.Mutex
 	entries map[string]*entry
 	open    int                 // databases that count against the limit
 	idle    list.List           // of *entry without users; the front goes first
 	waiting list.List           // of chan struct{}: openers for whom there is no room
+	turns   int                 // given to those who waited and not used yet
 	retired map[string]struct{} // dropped, or being dropped, in this process's life
 	moving  map[string]struct{} // being quarantined
 	closed  bool
@@ -48,7 +50,7 @@ type entry struct {
 
 func newHandles(e *Engine, limit int) *handles {
 	return &handles{
-		engine: e, limit: limit,
+		engine: e, limit: limit, patience: patience,
 		entries: make(map[string]*entry), retired: make(map[string]struct{}), moving: make(map[string]struct{}),
 	}
 }
@@ -62,57 +64,99 @@ func (h *handles) count() int {
 // acquire returns the open entry of a name with one more user. keep says
 // whether it counts as one of those kept open; a sweep's does not.
 func (h *handles) acquire(ctx context.Context, name string, keep bool) (*entry, error) {
-	var timeout <-chan time.Time
+	h.mu.Lock()
+	if e := h.entries[name]; e != nil && e.busy == nil && h.refuse(name) == nil {
+		h.use(e)
+		h.mu.Unlock()
+		return e, nil
+	}
+	h.mu.Unlock()
+	patient, cancel := context.WithTimeoutCause(ctx, h.patience, fmt.Errorf("sqlite: waited %v for a handle", h.patience))
+	defer cancel()
+	return h.acquireSlowly(patient, name, keep)
+}
+
+func (h *handles) acquireSlowly(ctx context.Context, name string, keep bool) (*entry, error) {
+	turn := false // it waited for room, and it is its turn
+	h.mu.Lock()
 	for {
-		h.mu.Lock()
 		if err := h.refuse(name); err != nil {
-			h.mu.Unlock()
+			h.pass(turn)
 			return nil, err
 		}
 		e := h.entries[name]
-		var wait chan struct{}
-		var why string
+		mayTake := turn || h.waiting.Len() == 0 && h.turns < h.room()
 		switch {
 		case e != nil && e.busy == nil:
 			h.use(e)
-			h.mu.Unlock()
+			h.pass(turn)
 			return e, nil
 		case e != nil:
-			wait, why = e.busy, "another operation"
-			h.mu.Unlock()
-		case !keep || h.open < h.limit:
+			busy := e.busy
+			h.pass(turn)
+			turn = false
+			if err := h.await(ctx, busy); err != nil {
+				return nil, err
+			}
+			if e.failed != nil {
+				return nil, e.failed
+			}
+			h.mu.Lock()
+		case !keep || mayTake && h.open < h.limit:
 			e = h.insert(name, keep)
+			h.endTurn(turn)
 			h.mu.Unlock()
 			return h.load(e)
-		case h.idle.Len() > 0:
-			h.evict() // unlocks
-			continue
+		case mayTake && h.idle.Len() > 0:
+			h.evict()
 		default:
-			wait, why = make(chan struct{}), "free handles"
-			h.waiting.PushBack(wait)
+			room := h.queue(turn)
 			h.mu.Unlock()
-		}
-		if timeout == nil {
-			timeout = time.After(patience)
-		}
-		if err := h.await(ctx, wait, timeout, why); err != nil {
-			h.leave(wait)
-			return nil, err
-		}
-		if e != nil && e.failed != nil {
-			return nil, e.failed
+			if err := h.await(ctx, room); err != nil {
+				h.leave(room)
+				return nil, err
+			}
+			turn = true
+			h.mu.Lock()
 		}
 	}
 }
 
-func (h *handles) await(ctx context.Context, wait <-chan struct{}, timeout <-chan time.Time, why string) error {
+// room is the number of databases that could be opened now, evictions counted.
+func (h *handles) room() int { return h.limit - h.open + h.idle.Len() }
+
+// queue returns a channel that is closed when there is room. Who has the turn
+// and found the room taken again stays the first.
+func (h *handles) queue(turn bool) chan struct{} {
+	room := make(chan struct{})
+	if turn {
+		h.turns--
+		h.waiting.PushFront(room)
+	} else {
+		h.waiting.PushBack(room)
+	}
+	return room
+}
+
+func (h *handles) endTurn(turn bool) {
+	if turn {
+		h.turns--
+	}
+	h.rouse()
+}
+
+// pass gives a turn that was not used to the next, and unlocks.
+func (h *handles) pass(turn bool) {
+	h.endTurn(turn)
+	h.mu.Unlock()
+}
+
+func (h *handles) await(ctx context.Context, wait <-chan struct{}) error {
 	select {
 	case <-wait:
 		return nil
 	case <-ctx.Done():
 		return unavailable(context.Cause(ctx))
-	case <-timeout:
-		return unavailable(fmt.Errorf("sqlite: waited %v for %s", patience, why))
 	}
 }
 
@@ -177,12 +221,16 @@ func (h *handles) settle(e *entry) {
 
 // discard removes an entry that is the caller's alone and not open any more.
 func (h *handles) discard(e *entry) {
+	h.remove(e)
+	h.rouse()
+}
+
+func (h *handles) remove(e *entry) {
 	delete(h.entries, e.name)
 	if e.counted {
 		h.open--
 	}
 	close(e.busy)
-	h.wakeOne()
 }
 
 // release takes one user from an entry.
@@ -199,7 +247,7 @@ func (h *handles) release(e *entry) {
 	}
 	if !h.closed && e.counted && h.open <= h.limit {
 		e.spare = h.idle.PushBack(e)
-		h.wakeOne()
+		h.rouse()
 		h.mu.Unlock()
 		return
 	}
@@ -209,7 +257,7 @@ func (h *handles) release(e *entry) {
 }
 
 // evict closes the database unused for the longest time. It is called with mu
-// held and returns without it.
+// held, and gives it up while it closes.
 func (h *handles) evict() {
 	e, ok := h.idle.Front().Value.(*entry)
 	if !ok {
@@ -217,7 +265,9 @@ func (h *handles) evict() {
 	}
 	h.seize(e)
 	h.mu.Unlock()
-	h.finish(e)
+	h.shut(e)
+	h.mu.Lock()
+	h.remove(e) // and the room is the caller's
 }
 
 // seize makes an idle entry the caller's alone.
@@ -230,34 +280,41 @@ func (h *handles) seize(e *entry) {
 // finish closes the database of an entry that is the caller's alone, and
 // removes the entry.
 func (h *handles) finish(e *entry) {
-	if err := e.db.close(); err != nil {
-		h.engine.log.Error("closing a portal's database failed", "database", e.name, "error", err)
-	}
+	h.shut(e)
 	h.mu.Lock()
 	h.discard(e)
 	h.mu.Unlock()
 }
 
-func (h *handles) wakeOne() {
-	if front := h.waiting.Front(); front != nil {
-		if wait, ok := h.waiting.Remove(front).(chan struct{}); ok {
-			close(wait)
+func (h *handles) shut(e *entry) {
+	if err := e.db.close(); err != nil {
+		h.engine.log.Error("closing a portal's database failed", "database", e.name, "error", err)
+	}
+}
+
+// rouse gives those who wait for room their turns, first come first. Room
+// that a turn was given for is not a newcomer's, even before it is used.
+func (h *handles) rouse() {
+	for h.waiting.Len() > 0 && h.turns < h.room() {
+		if room, ok := h.waiting.Remove(h.waiting.Front()).(chan struct{}); ok {
+			h.turns++
+			close(room)
 		}
 	}
 }
 
 // leave takes a waiter out of the queue, or passes on the turn that it got
 // while it gave up.
-func (h *handles) leave(wait chan struct{}) {
+func (h *handles) leave(room chan struct{}) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	for at := h.waiting.Front(); at != nil; at = at.Next() {
-		if at.Value == any(wait) {
+		if at.Value == any(room) {
 			h.waiting.Remove(at)
+			h.mu.Unlock()
 			return
 		}
 	}
-	h.wakeOne()
+	h.pass(true)
 }
 
 // forget closes an entry that nobody uses, so that the next use opens it anew.
@@ -302,7 +359,7 @@ func (h *handles) claim(ctx context.Context, name string) (*entry, error) {
 			continue
 		}
 		h.mu.Unlock()
-		if err := h.await(ctx, wait, nil, ""); err != nil {
+		if err := h.await(ctx, wait); err != nil {
 			return nil, err
 		}
 	}
@@ -329,7 +386,7 @@ func (h *handles) peek(ctx context.Context, name string) (*entry, store.Identity
 		}
 		wait := e.busy
 		h.mu.Unlock()
-		if err := h.await(ctx, wait, nil, ""); err != nil {
+		if err := h.await(ctx, wait); err != nil {
 			return nil, store.Identity{}, err
 		}
 	}

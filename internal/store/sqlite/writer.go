@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"portico"
 	"portico/internal/store"
 )
 
-// batchLimit is the most closures that share one commit.
-const batchLimit = 64
+// The bounds of what shares one commit: closures, and how long they may have
+// taken when another one is begun.
+const (
+	batchLimit = 64
+	batchTime  = 100 * time.Millisecond
+)
 
 // writer runs the updates of one database on its one writing connection, and
 // commits those that wait together: a commit costs a sync of the disk, however
@@ -29,7 +34,8 @@ type writer struct {
 	leading bool
 	closed  bool
 
-	conn *conn // the leader's; nil until needed
+	budget time.Duration // of a batch; batchTime
+	conn   *conn         // the leader's; nil until needed
 }
 
 // call is one Update.
@@ -38,6 +44,7 @@ type call struct {
 	fn    func(store.SQL) error
 	wake  chan struct{} // of one that waits: it is settled, or is to lead
 	lead  bool          // guarded by writer.mu
+	later bool          // left over for the next batch
 	err   error
 	panic any // what fn panicked with
 }
@@ -99,20 +106,28 @@ func (w *writer) leadOn() {
 		if !finished { // a closure ended its goroutine, which happens to be ours
 			w.abandon(batch)
 		}
+		var later []*call
 		for _, c := range batch {
-			if c.wake != nil && !c.lead {
+			switch {
+			case c.later:
+				later = append(later, c)
+			case c.wake != nil && !c.lead:
 				c.wake <- struct{}{}
 			}
 		}
-		w.handOver()
+		w.handOver(later)
 	}()
 	w.settle(batch)
 	finished = true
 }
 
-func (w *writer) handOver() {
+func (w *writer) handOver(later []*call) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	for _, c := range later {
+		c.later = false
+	}
+	w.queue = append(later, w.queue...)
 	if w.closed {
 		for _, c := range w.queue {
 			c.err = errClosed()
@@ -142,8 +157,11 @@ func (w *writer) settle(batch []*call) {
 	if len(live) == 0 {
 		return
 	}
-	err := w.run(live)
-	if err == nil {
+	ran, err := w.run(live)
+	for _, c := range live[ran:] {
+		c.later = true
+	}
+	if live = live[:ran]; err == nil {
 		return
 	}
 	// Nothing of the batch is known to have happened, what a closure returned
@@ -162,35 +180,49 @@ func (w *writer) settle(batch []*call) {
 			continue
 		}
 		if c.err = w.db.admit(c.ctx); c.err == nil {
-			c.err = w.run([]*call{c})
+			c.err = w.rerun(c)
 		}
 	}
 }
 
-// run runs the calls in one transaction. A nil result means that each call has
-// its outcome; an error, that the transaction came to nothing as a whole.
-func (w *writer) run(batch []*call) error {
+// rerun runs a call alone. A nil result means that it has its outcome.
+func (w *writer) rerun(c *call) error {
+	_, err := w.run([]*call{c})
+	if err == nil {
+		err = c.err
+	}
+	return err
+}
+
+// run runs the calls, or as many as there is time for, in one transaction. A
+// nil error means that each call that ran has its outcome; an error, that the
+// transaction came to nothing as a whole.
+func (w *writer) run(batch []*call) (ran int, err error) {
 	if err := w.ready(batch[0].ctx); err != nil {
-		return err
+		return len(batch), err
 	}
 	if err := w.conn.link.run("BEGIN IMMEDIATE"); err != nil {
-		return w.giveUp(err)
+		return len(batch), w.giveUp(err)
 	}
-	worth := false // something to commit
-	for _, c := range batch {
-		kept, err := w.runOne(c, len(batch) > 1)
+	began, worth := time.Now(), false // worth committing
+	for ran < len(batch) && (ran == 0 || time.Since(began) < w.budget) {
+		kept, err := w.runOne(batch[ran], len(batch) > 1)
+		ran++
 		if err != nil {
-			return w.giveUp(err)
+			return ran, w.giveUp(err)
 		}
 		worth = worth || kept
 	}
 	if !worth {
 		if err := w.conn.link.run("ROLLBACK"); err != nil {
-			return w.giveUp(err)
+			return ran, w.giveUp(err)
 		}
-		return nil
+		return ran, nil
 	}
-	ctx := batch[0].ctx
+	return ran, w.commit(batch[0].ctx)
+}
+
+func (w *writer) commit(ctx context.Context) error {
 	if err := w.db.points.Hit(ctx, FailCommitBefore); err != nil {
 		return w.giveUp(err)
 	}
@@ -232,7 +264,7 @@ func (w *writer) runOne(c *call, shared bool) (kept bool, err error) {
 // protect keeps the panic of a closure for the goroutine that brought it.
 func (w *writer) protect(c *call) {
 	defer func() { c.panic = recover() }()
-	c.err = w.conn.transact(nil, c.fn)
+	c.err = w.conn.transact(context.Background(), c.fn)
 }
 
 // ready opens the connection, and recovers the database if it must.
@@ -260,8 +292,8 @@ func (w *writer) giveUp(cause error) error {
 	err := translate(cause)
 	if unsure(codeOf(cause)) {
 		w.distrust()
-	} else if rollback := w.conn.link.run("ROLLBACK"); rollback != nil {
-		w.drop() // SQLite rolled back already, or cannot
+	} else if rollback := w.conn.link.run("ROLLBACK"); rollback != nil || readOnly(codeOf(cause)) {
+		w.drop() // SQLite rolled back already, or cannot; or another connection may be allowed to write
 	}
 	switch portico.KindOf(err) {
 	case portico.KindUnavailable, portico.KindStorageFull:
