@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"portico/internal/store"
 )
@@ -13,6 +14,7 @@ import (
 type conn struct {
 	sql  *sql.Conn
 	link *link
+	now  time.Time // the server's, when the transaction began; zero: not asked
 }
 
 // dial takes a connection of a pool. ctx ends the wait for it.
@@ -78,6 +80,9 @@ type tx struct {
 	rows *sql.Rows // of the last Query
 	row  *sql.Row  // of the last QueryRow
 }
+
+// ServerNow implements store.Clocked.
+func (t *tx) ServerNow() (time.Time, bool) { return t.conn.now, !t.conn.now.IsZero() }
 
 // Exec implements store.SQL.
 func (t *tx) Exec(query string, args ...any) (int64, error) {

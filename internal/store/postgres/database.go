@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,10 @@ const (
 	beginAlone  = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE %s IN EXCLUSIVE MODE"
 )
 
+// askTime, in the same round trip, is what leases are measured by: the one
+// clock that all nodes share.
+const askTime = "; SELECT (EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint"
+
 // database is one PostgreSQL database with a small pool of connections, each
 // opened when first needed. It implements store.Database.
 type database struct {
@@ -45,6 +50,7 @@ type database struct {
 	pool   *sql.DB
 	most   int    // connections in the pool
 	turn   string // the table whose lock is the turn: every database of ours has it
+	clock  bool   // transactions carry the server's time
 	points *failpoint.Set
 	gone   atomic.Bool // the server says that there is no such database
 
@@ -143,7 +149,7 @@ func (d *database) begin(ctx context.Context, text string) (*conn, error) {
 		}
 		fresh := c.link.uses == 0
 		c.link.uses++
-		if _, err = c.link.run(text); err == nil {
+		if err = d.open(c, text); err == nil {
 			return c, nil
 		}
 		lost := c.link.inner.Conn().IsClosed()
@@ -154,6 +160,21 @@ func (d *database) begin(ctx context.Context, text string) (*conn, error) {
 		}
 	}
 	return nil, unavailable(fmt.Errorf("postgres: %s: connections are lost as soon as they are made", d.name))
+}
+
+// open runs the beginning of a transaction on a connection.
+func (d *database) open(c *conn, text string) error {
+	if !d.clock {
+		_, err := c.link.run(text)
+		return err
+	}
+	_, value, err := c.link.ask(text + askTime)
+	if err != nil {
+		return err
+	}
+	us, err := strconv.ParseInt(value, 10, 64)
+	c.now = time.UnixMicro(us).UTC()
+	return err
 }
 
 // notice remembers that the database is not there any more.

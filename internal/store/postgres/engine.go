@@ -36,9 +36,15 @@ type Config struct {
 	// zero. Up to 24 more go to the registry and to making databases.
 	MaxConnections int
 
-	Now        func() time.Time // time.Now when nil
-	Log        *slog.Logger     // slog.Default when nil
+	// Now takes the place of the server's clock: tests only. nil: the server's
+	// in the registry, this machine's on markers.
+	Now        func() time.Time
+	Log        *slog.Logger // slog.Default when nil
 	Failpoints *failpoint.Set
+
+	// MorePortalSteps follow the embedded steps of the portals' schema: for the
+	// test of upgrades, which needs a step to come.
+	MorePortalSteps []store.Migration
 }
 
 // The connections of a pool. Portal databases are many and quiet.
@@ -56,6 +62,7 @@ type Engine struct {
 	now         func() time.Time
 	points      *failpoint.Set
 	portalSteps []store.Migration
+	serverClock bool
 
 	registry *database
 	handles  *handles
@@ -68,7 +75,8 @@ var _ store.Engine = (*Engine)(nil)
 // brings the registry to the newest schema version. It touches no portal's
 // database.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
-	if cfg.Now == nil {
+	serverClock := cfg.Now == nil
+	if serverClock {
 		cfg.Now = time.Now
 	}
 	if cfg.Log == nil {
@@ -88,7 +96,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{log: cfg.Log, now: cfg.Now, points: cfg.Failpoints, portalSteps: steps}
+	e := &Engine{serverClock: serverClock, log: cfg.Log, now: cfg.Now, points: cfg.Failpoints, portalSteps: append(steps, cfg.MorePortalSteps...)}
 	e.handles = newHandles(e, cfg.MaxHandles)
 	e.server = newServer(at, newGate(cfg.MaxConnections, e.handles.reclaim))
 	if err := e.start(ctx); err != nil {
@@ -106,6 +114,7 @@ func (e *Engine) start(ctx context.Context) error {
 	}
 	at := e.server.at
 	e.registry = newDatabase(at.config(at.database, registryStatements), nil, "meta", registryConnections, e.points)
+	e.registry.clock = e.serverClock
 	return nil
 }
 

@@ -83,13 +83,23 @@ func (l *link) start(ctx context.Context) {
 // run executes statements of our own, which take no parameters, in one round
 // trip, outside the rules of transactions. It returns the last one's tag.
 func (l *link) run(text string) (tag string, err error) {
+	tag, _, err = l.ask(text)
+	return tag, err
+}
+
+// ask is run for a last statement that returns a row. It returns the first
+// value of that too.
+func (l *link) ask(text string) (tag, value string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	results, err := l.inner.Conn().PgConn().Exec(ctx, text).ReadAll()
-	for _, result := range results {
-		tag = result.CommandTag.String()
+	if n := len(results); n > 0 {
+		tag = results[n-1].CommandTag.String()
+		if rows := results[n-1].Rows; len(rows) > 0 && len(rows[0]) > 0 {
+			value = string(rows[0][0])
+		}
 	}
-	return tag, l.outcome(err)
+	return tag, value, l.outcome(err)
 }
 
 // outcome translates an error; one that ended the connection is an outage

@@ -219,8 +219,13 @@ func (s *Server) Run(ctx context.Context, database string, statements ...string)
 
 // Ask runs a query as the superuser and returns its lines, columns parted by |.
 func (s *Server) Ask(ctx context.Context, database, query string) ([]string, error) {
+	return s.AskAs(ctx, Superuser, database, query)
+}
+
+// AskAs is Ask for another role.
+func (s *Server) AskAs(ctx context.Context, role, database, query string) ([]string, error) {
 	out, err := s.command(ctx, "psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-		"-h", s.dir, "-U", Superuser, "-d", database, "-c", query).CombinedOutput()
+		"-h", s.dir, "-U", role, "-d", database, "-c", query).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w\n%s", query, err, out)
 	}
@@ -232,6 +237,31 @@ func (s *Server) Kill() error { return s.end(syscall.SIGQUIT) }
 
 // Pid is the process that the server's others are children of.
 func (s *Server) Pid() int { return s.proc.Process.Pid }
+
+// Signal sends a signal to one of the server's processes.
+func (s *Server) Signal(pid string, signal syscall.Signal) error {
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		return err
+	}
+	return syscall.Kill(n, signal)
+}
+
+// Orphan makes a folder as a crash in CREATE DATABASE leaves one, with a file
+// of so many bytes in it.
+func (s *Server) Orphan(oid string, size int64) error {
+	dir := filepath.Join(s.data(), "base", oid)
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "1247")
+	return errors.Join(os.WriteFile(file, nil, 0o644), os.Truncate(file, size))
+}
+
+// Unorphan removes what Orphan made.
+func (s *Server) Unorphan(oid string) error {
+	return os.RemoveAll(filepath.Join(s.data(), "base", oid))
+}
 
 // Stop ends the server and removes its cluster.
 func (s *Server) Stop() error { return errors.Join(s.end(syscall.SIGQUIT), os.RemoveAll(s.dir)) }
