@@ -51,7 +51,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill func(ctx cont
 // another identity is ErrIdentity.
 func (e *Engine) present(ctx context.Context, id store.Identity, name string) (bool, error) {
 	var p presence
-	err := e.server.session(ctx, func(a *session) (err error) {
+	err := e.server.persist(ctx, createLimit, func(a *session) (err error) {
 		p, err = a.look(name)
 		return err
 	})

@@ -438,3 +438,31 @@ func TestServerClock(t *testing.T) {
 		noError(t, e.Close())
 	}
 }
+
+// TestTooManyConnections: a server that lets no more in is unavailable, and a
+// creation that meets it goes on when it can (F46).
+func TestTooManyConnections(t *testing.T) {
+	t.Parallel()
+	server := servers.Server(t, t.Name())
+	e := closing(t, openEngine(t, t.Name(), Config{}))
+	noError(t, server.Run(t.Context(), "postgres", "ALTER ROLE "+pgtest.Owner+" CONNECTION LIMIT 0"))
+	noError(t, server.Kill()) // the connections that there were
+	noError(t, server.Launch(t.Context()))
+	err := e.Registry().View(t.Context(), func(store.SQL) error { return nil })
+	if portico.KindOf(err) != portico.KindUnavailable || codeOf(err) != codeTooManyClients {
+		t.Errorf("got %v", err)
+	}
+	id := newID(t)
+	created := make(chan error, 1)
+	go func() { created <- e.Create(context.Background(), id) }()
+	select {
+	case err := <-created:
+		t.Fatalf("the creation did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	noError(t, server.Run(t.Context(), "postgres", "ALTER ROLE "+pgtest.Owner+" CONNECTION LIMIT -1"))
+	noError(t, <-created)
+	h, err := e.Open(t.Context(), id)
+	noError(t, err)
+	h.Release()
+}
