@@ -50,7 +50,8 @@ faults: needs ## every fault at full length, one line a case (over an hour)
 	@$(GO) test -count=1 -timeout 80m -v ./internal/faults -args -full 2>&1 | .ci/cases
 
 attacks: needs ## every attack at full length, one line a case
-	@$(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full 2>&1 | .ci/cases
+	@{ $(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full; \
+	   $(GO) test -count=1 -v -run '^TestMatrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
 
 readme: build ## run the commands of README.md against a demo server
 	@.ci/readme-test

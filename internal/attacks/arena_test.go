@@ -37,6 +37,7 @@ type arena struct {
 
 	refusals      atomic.Int64 // answers 403 to known callers
 	refusedBefore int
+	complaints    atomic.Int64
 }
 
 // journal is the server's log, kept for the search for secrets.

@@ -32,6 +32,7 @@ type Auth struct {
 	hasher   *Hasher
 	rules    *PasswordRules
 	signIns  *Limiter
+	familiar *familiar
 	failures *Limiter
 	used     *usage
 }
@@ -59,6 +60,7 @@ func New(config Config) *Auth {
 		hasher:   config.Hasher,
 		rules:    config.Rules,
 		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),
+		familiar: newFamiliar(),
 		failures: NewLimiter(config.Failures, DefaultLimiterKeys, now),
 		used:     newUsage(),
 	}

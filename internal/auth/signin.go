@@ -20,12 +20,19 @@ type Proof struct {
 // KindUnauthorized, with one text, for a wrong password, an address nobody
 // has, a stub, and an account without a password: all take one query and one
 // hash. It is KindRateLimited when too many were tried for the address lately,
-// right ones included, or too much failed from the caller's.
+// right ones included, or too much failed from the caller's. Where the account
+// was signed in to before has a count of its own, so that whoever guesses
+// elsewhere does not keep its holder out.
 func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proof, error) {
 	address, err := portico.ParseAddress(email)
 	bucket := address.Key
 	if err != nil { // nobody's address, which is looked up all the same
 		bucket = strings.ToLower(email[:min(len(email), portico.MaxAddressLength)])
+	}
+	own := bucket + "\n" + remote
+	known := a.familiar.knows(own)
+	if known {
+		bucket = own
 	}
 	if wait, ok := a.signIns.Take(bucket); !ok {
 		return Proof{}, rateLimited(wait, "Too many sign-ins for this account. Try again later.")
@@ -34,6 +41,10 @@ func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proo
 		return Proof{}, tooManyFailures(wait)
 	}
 	proof, err := a.checkPassword(ctx, address.Key, password)
+	if err == nil && !known {
+		a.familiar.note(own)
+		a.signIns.Take(own) // this one counts there as well
+	}
 	if portico.KindOf(err) == portico.KindUnauthorized {
 		err = a.Refused(remote, err)
 	}

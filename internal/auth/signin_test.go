@@ -101,6 +101,31 @@ func TestSignInLimits(t *testing.T) {
 	}
 }
 
+// TestGuessingKeepsNobodyOut: whoever guesses at an account from elsewhere does
+// not use up what its holder has where they signed in before.
+func TestGuessingKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.account("ada@example.com")
+	signIn := func(remote, password string) error {
+		_, err := w.SignIn(t.Context(), a.Email, password, remote)
+		return err
+	}
+	if err := signIn("192.0.2.1", goodPassword); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 * SignInRate().Events {
+		_ = signIn("198.51.100.7", "guess") // refused, then limited
+	}
+	want(t, signIn("198.51.100.7", goodPassword), portico.KindRateLimited, "Too many sign-ins for this account. Try again later.")
+	for range SignInRate().Events - 1 { // one was used already
+		if err := signIn("192.0.2.1", goodPassword); err != nil {
+			t.Fatalf("the holder: %v", err)
+		}
+	}
+	want(t, signIn("192.0.2.1", goodPassword), portico.KindRateLimited, "Too many sign-ins for this account. Try again later.")
+}
+
 // TestFailedSignInsOfAnAddress: spraying over many accounts runs into the limit
 // of the address it comes from.
 func TestFailedSignInsOfAnAddress(t *testing.T) {

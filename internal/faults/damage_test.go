@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,7 +129,7 @@ func deletedByHand(t *testing.T) {
 		for i, suffix := range []string{"", "-wal", "-shm"} {
 			path := w.file(p) + suffix
 			if suffix != "-shm" {
-				aside[path] = filepath.Join(t.TempDir(), fmt.Sprint(i))
+				aside[path] = filepath.Join(t.TempDir(), strconv.Itoa(i))
 				if err := copyFile(path, aside[path], 0o600); err != nil {
 					delete(aside, path)
 				}
@@ -141,7 +142,7 @@ func deletedByHand(t *testing.T) {
 		p.broken = true
 		eventually(t, "unavailable", func() []string {
 			if status := w.status(s, p.users()); status != http.StatusServiceUnavailable {
-				return []string{fmt.Sprint(status)}
+				return []string{strconv.Itoa(status)}
 			}
 			return nil
 		})

@@ -3,6 +3,8 @@ package faults
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"portico/internal/control"
@@ -21,18 +23,19 @@ func TestKills(t *testing.T) {
 		operation func(*world, *portal) *request
 		points    []string
 		check     func(t *testing.T, w *world, p *portal, s *server) // right after the restart
+		plant     func(t *testing.T, w *world, p *portal)            // before the restart
 	}{
-		{"F01 kill before the intent row commits", create, []string{control.PointIntent, sqlite.FailCommitBefore}, nothingListed},
-		{"F02 kill after the intent row, before the database is made", create, []string{sqlite.FailCommitAfter, control.PointRecorded, lifecycle.PointCreateDatabase}, nil},
-		{"F06 kill while a new portal's schema is written", create, []string{sqlite.FailCreateFolder, sqlite.FailCreateWritten, sqlite.FailCreateSynced}, nil},
-		{"F07 kill after migration, before the active commit", create, []string{sqlite.FailCreateRenamed, sqlite.FailCreateDone, lifecycle.PointCreateActivate, sqlite.FailCommitBefore + "=kill:2"}, nil},
-		{"F08 kill after the active commit, before the response", create, []string{sqlite.FailCommitAfter + "=kill:2", lifecycle.PointCreated, control.PointAnswering}, nil},
-		{"F11 kill before the tombstone", remove, []string{control.PointIntent, sqlite.FailCommitBefore}, stillAlive},
-		{"F12 kill after the tombstone, before connections are cut", remove, []string{sqlite.FailCommitAfter, control.PointRecorded, lifecycle.PointDeleteDatabase}, goneAtOnce},
-		{"F13 kill during the drop", remove, []string{sqlite.FailDropDrained, sqlite.FailDropFiles}, goneAtOnce},
-		{"F14 kill after the drop, before domain and row are released", remove, []string{sqlite.FailDropDone, lifecycle.PointDeleteRelease, sqlite.FailCommitBefore + "=kill:2"}, goneAtOnce},
-		{"F15 kill after the last step, before the response", remove, []string{sqlite.FailCommitAfter + "=kill:2", lifecycle.PointDeleted, control.PointAnswering}, goneAtOnce},
-		{"F16 kill between the unlinking of database and WAL", remove, []string{sqlite.FailDropDatabase}, goneAtOnce},
+		{"F01 kill before the intent row commits", create, []string{control.PointIntent, sqlite.FailCommitBefore}, nothingListed, nil},
+		{"F02 kill after the intent row, before the database is made", create, []string{sqlite.FailCommitAfter, control.PointRecorded, lifecycle.PointCreateDatabase}, nil, nil},
+		{"F06 kill while a new portal's schema is written", create, []string{sqlite.FailCreateFolder, sqlite.FailCreateWritten, sqlite.FailCreateSynced}, nil, nil},
+		{"F07 kill after migration, before the active commit", create, []string{sqlite.FailCreateRenamed, sqlite.FailCreateDone, lifecycle.PointCreateActivate, sqlite.FailCommitBefore + "=kill:2"}, nil, nil},
+		{"F08 kill after the active commit, before the response", create, []string{sqlite.FailCommitAfter + "=kill:2", lifecycle.PointCreated, control.PointAnswering}, nil, nil},
+		{"F11 kill before the tombstone", remove, []string{control.PointIntent, sqlite.FailCommitBefore}, stillAlive, nil},
+		{"F12 kill after the tombstone, before connections are cut", remove, []string{sqlite.FailCommitAfter, control.PointRecorded, lifecycle.PointDeleteDatabase}, goneAtOnce, nil},
+		{"F13 kill during the drop", remove, []string{sqlite.FailDropDrained, sqlite.FailDropFiles}, goneAtOnce, nil},
+		{"F14 kill after the drop, before domain and row are released", remove, []string{sqlite.FailDropDone, lifecycle.PointDeleteRelease, sqlite.FailCommitBefore + "=kill:2"}, goneAtOnce, nil},
+		{"F15 kill after the last step, before the response", remove, []string{sqlite.FailCommitAfter + "=kill:2", lifecycle.PointDeleted, control.PointAnswering}, goneAtOnce, nil},
+		{"F16 kill between the unlinking of database and WAL", remove, []string{sqlite.FailDropDatabase}, goneAtOnce, remains},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -47,10 +50,14 @@ func TestKills(t *testing.T) {
 					t.Fatalf("%s: answered %d %s", point, status, body)
 				}
 				s.died()
+				if tt.plant != nil {
+					tt.plant(t, w, p)
+				}
 				s = s.restart()
 				if tt.check != nil {
 					tt.check(t, w, p, s)
 				}
+				eventually(t, "the reconciler, without a repeat", func() []string { return (&oracle{dir: w.dir}).look() })
 				w.finish(s, r)
 				w.holds(s)
 				if r.method == http.MethodDelete {
@@ -58,6 +65,16 @@ func TestKills(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// remains puts the files beside a database whose own file is unlinked already.
+func remains(t *testing.T, w *world, p *portal) {
+	t.Helper()
+	for _, name := range []string{w.file(p) + "-wal", w.file(p) + "-shm", filepath.Join(filepath.Dir(w.file(p)), "app.db")} {
+		if err := os.WriteFile(name, []byte("left"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ type portalAt struct {
 	generation int
 }
 
-func (o *oracle) say(format string, args ...any) {
+func (o *oracle) sayf(format string, args ...any) {
 	o.wrong = append(o.wrong, fmt.Sprintf(format, args...))
 }
 
@@ -46,7 +46,7 @@ func (o *oracle) look() []string {
 	o.wrong, o.portals, o.events = nil, map[string]portalAt{}, map[string]int{}
 	files, err := o.walk()
 	if err != nil {
-		o.say("walk: %v", err)
+		o.sayf("walk: %v", err)
 	}
 	ctx := context.Background()
 	config := sqlite.Config{Dir: o.dir, Log: slog.New(slog.DiscardHandler)}
@@ -55,13 +55,13 @@ func (o *oracle) look() []string {
 	}
 	engine, err := sqlite.Open(ctx, config)
 	if err != nil {
-		o.say("the registry does not open: %v", err)
+		o.sayf("the registry does not open: %v", err)
 		return o.wrong
 	}
 	defer engine.Close()
 	err = engine.Registry().View(ctx, func(q store.SQL) error { return o.registry(q) })
 	if err != nil {
-		o.say("the registry cannot be read: %v", err)
+		o.sayf("the registry cannot be read: %v", err)
 		return o.wrong
 	}
 	o.compare(files)
@@ -79,11 +79,11 @@ func (o *oracle) walk() ([]string, error) {
 	expected := strings.Fields("registry.db registry.db-wal registry.db-shm portico.lock reserve secret.key portals template lost+found")
 	for _, e := range entries {
 		if !slices.Contains(expected, e.Name()) {
-			o.say("stray in the data folder: %s", e.Name())
+			o.sayf("stray in the data folder: %s", e.Name())
 		}
 	}
 	if left, _ := os.ReadDir(filepath.Join(o.dir, "template")); len(left) > 0 {
-		o.say("stray in template/: %s", left[0].Name())
+		o.sayf("stray in template/: %s", left[0].Name())
 	}
 	var paths []string
 	root := filepath.Join(o.dir, "portals")
@@ -110,7 +110,7 @@ func (o *oracle) compare(paths []string) {
 	for id, p := range o.portals {
 		raw := strings.TrimPrefix(id, portico.PrefixPortal)
 		if !portico.ValidID(id, portico.PrefixPortal) {
-			o.say("portal with a malformed id: %s", id)
+			o.sayf("portal with a malformed id: %s", id)
 			continue
 		}
 		shelf := raw[len(raw)-2:] + "/"
@@ -123,12 +123,12 @@ func (o *oracle) compare(paths []string) {
 	for _, path := range paths {
 		there[path] = true
 		if _, ok := want[path]; !ok {
-			o.say("stray below portals/: %s", path)
+			o.sayf("stray below portals/: %s", path)
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(want)) {
 		if want[path] && !there[path] {
-			o.say("missing below portals/: %s", path)
+			o.sayf("missing below portals/: %s", path)
 		}
 	}
 }
@@ -200,7 +200,7 @@ func (o *oracle) registry(q store.SQL) error {
 			want = string(portico.PortalUnavailable)
 		}
 		if row[1] != want {
-			o.say("portal %s is %s, not %s", row[0], row[1], want)
+			o.sayf("portal %s is %s, not %s", row[0], row[1], want)
 		}
 	}
 	counts, err := table(q, `SELECT portal_id, action, COUNT(*) FROM events GROUP BY portal_id, action`)
@@ -220,7 +220,7 @@ func (o *oracle) registry(q store.SQL) error {
 			return fmt.Errorf("%s: %w", a.what, err)
 		}
 		for _, row := range rows {
-			o.say("%s: %s", a.what, strings.Join(row, " "))
+			o.sayf("%s: %s", a.what, strings.Join(row, " "))
 		}
 	}
 	return nil
@@ -260,7 +260,7 @@ func table(q store.SQL, query string, args ...any) ([][]string, error) {
 func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
 	s, err := store.New(engine, time.Now, portico.NewIDSource(time.Now))
 	if err != nil {
-		o.say("the registry cannot be written: %v", err)
+		o.sayf("the registry cannot be written: %v", err)
 		return
 	}
 	for id, p := range o.portals {
@@ -269,15 +269,15 @@ func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
 		}
 		handle, err := engine.Open(ctx, s.Identity(id, p.generation))
 		if err != nil {
-			o.say("database of %s: %v", id, err)
+			o.sayf("database of %s: %v", id, err)
 			continue
 		}
 		if same, err := s.Projected(ctx, handle, id); err != nil || !same {
-			o.say("database of %s has other guests than the registry (%v)", id, err)
+			o.sayf("database of %s has other guests than the registry (%v)", id, err)
 		}
 		err = handle.View(ctx, func(q store.SQL) error { return o.database(q, id) })
 		if err != nil {
-			o.say("database of %s cannot be read: %v", id, err)
+			o.sayf("database of %s cannot be read: %v", id, err)
 		}
 		handle.Release()
 	}
@@ -289,7 +289,7 @@ func (o *oracle) database(q store.SQL, id string) error {
 		return err
 	}
 	if len(rows) != 1 || rows[0][0] != "ok" {
-		o.say("database of %s: integrity_check: %v", id, rows)
+		o.sayf("database of %s: integrity_check: %v", id, rows)
 	}
 	for what, query := range map[string]string{
 		"user without a membership document": `SELECT u.user_id FROM users u LEFT JOIN memberships m ON m.user_id = u.user_id WHERE m.user_id IS NULL`,
@@ -301,7 +301,7 @@ func (o *oracle) database(q store.SQL, id string) error {
 			return err
 		}
 		if len(rows) > 0 {
-			o.say("database of %s: %s: %v", id, what, rows)
+			o.sayf("database of %s: %s: %v", id, what, rows)
 		}
 	}
 	return nil

@@ -114,7 +114,7 @@ func portalsFull(t *testing.T) {
 	s := start(t, w.config())
 	kept, doomed := w.portal(s, 5), w.portal(s, 2)
 	w.holds(s)
-	full, err := os.MkdirTemp(v.path, "zz")
+	full, err := os.MkdirTemp(v.path, "zz") //nolint:usetesting // on the volume that is to be full
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
@@ -65,13 +64,11 @@ func (c *stormer) rage(s *server) {
 		r := c.choose()
 		c.pending = r
 		status, body := c.w.send(s, r)
-		switch {
-		case status == r.want:
+		switch status {
+		case r.want:
 			c.pending = nil
 			c.sent++
-		case status == 0:
-			return
-		case status == http.StatusServiceUnavailable, status == http.StatusConflict:
+		case 0, http.StatusServiceUnavailable, http.StatusConflict:
 			return // repeated by calm
 		default:
 			c.w.t.Errorf("%s %s: %d %s", r.method, r.path, status, body)
@@ -139,9 +136,8 @@ func runStorm(t *testing.T, w *world, kills int, config childConfig) {
 		}
 	}
 	slices.Sort(ready)
-	report := fmt.Sprintf("%d kills, %d requests answered 2xx, 0 violations; ready after a restart: median %.0f ms, most %.0f ms",
+	t.Logf("%d kills, %d requests answered 2xx, 0 violations; ready after a restart: median %.0f ms, most %.0f ms",
 		kills, sent, ready[len(ready)/2], ready[len(ready)-1])
-	t.Log(report)
 }
 
 // forget drops portals that were found to be gone, all but the last few, so

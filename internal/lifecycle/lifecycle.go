@@ -95,11 +95,17 @@ func New(config Config) *Lifecycle {
 // ReconcileEvery is how often the reconciler looks at everything.
 const ReconcileEvery = time.Minute
 
-// Start voids what an earlier process of a sole owner held and begins to
-// reconcile: at once, then every ReconcileEvery.
+// Start voids what an earlier process of a sole owner held, makes the
+// projections that it left due, and begins to reconcile: at once, then every
+// ReconcileEvery.
 func (l *Lifecycle) Start() error {
 	if l.config.SoleProcess {
-		err := l.store.Update(l.ctx, func(tx *store.Tx) error { return tx.VoidLeases() })
+		err := l.store.Update(l.ctx, func(tx *store.Tx) error {
+			if err := tx.HurryJobs(ProjectJob); err != nil {
+				return err
+			}
+			return tx.VoidLeases()
+		})
 		if err != nil {
 			return err
 		}

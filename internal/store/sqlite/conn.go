@@ -138,7 +138,7 @@ func (c *conn) transact(ctx context.Context, fn func(store.SQL) error) error {
 
 // query scans the one row that a statement of our own returns.
 func (c *conn) query(text string, dest ...any) error {
-	return c.transact(nil, func(q store.SQL) error { return q.QueryRow(text).Scan(dest...) })
+	return c.transact(context.Background(), func(q store.SQL) error { return q.QueryRow(text).Scan(dest...) })
 }
 
 // tx implements store.SQL.

@@ -34,7 +34,7 @@ func (e *Engine) Create(ctx context.Context, id store.Identity) error {
 // Restore implements store.Engine.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
 	return e.make(ctx, id, func(rel string) (string, error) {
-		from, err := os.Open(path)
+		from, err := os.Open(path) //nolint:gosec // the operator names it
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", errSource, err)
 		}
@@ -92,7 +92,7 @@ func (e *Engine) makeClaimed(ctx context.Context, name, rel string, write func(r
 	}
 	var err error
 	for range 8 { // a Drop beside us removes folders that it finds empty
-		if err = e.makeOnce(ctx, name, rel, write); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSource) {
+		if err = e.makeOnce(ctx, rel, write); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, errSource) {
 			break
 		}
 	}
@@ -102,7 +102,7 @@ func (e *Engine) makeClaimed(ctx context.Context, name, rel string, write func(r
 	return err
 }
 
-func (e *Engine) makeOnce(ctx context.Context, name, rel string, write func(rel string) (string, error)) error {
+func (e *Engine) makeOnce(ctx context.Context, rel string, write func(rel string) (string, error)) error {
 	if err := e.makeFolder(rel); err != nil {
 		return err
 	}

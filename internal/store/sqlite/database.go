@@ -49,7 +49,7 @@ func newDatabase(name, rel string, p profile, e *Engine) *database {
 	for range p.readers {
 		d.slots <- struct{}{}
 	}
-	d.writer.db = d
+	d.writer.db, d.writer.budget = d, batchTime
 	d.writer.rest.L = &d.writer.mu
 	return d
 }

@@ -44,6 +44,7 @@ const temporaryMark = ".db.new-"
 type folder struct {
 	path string // absolute
 	root *os.Root
+	self *os.File // the folder, for what root has no call for
 	lock *os.File // held by a server
 }
 
@@ -72,7 +73,11 @@ func openFolder(path string) (*folder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data folder: %w", err)
 	}
-	return &folder{path: abs, root: root}, nil
+	self, err := root.Open(".")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("data folder: %w", err), root.Close())
+	}
+	return &folder{path: abs, root: root, self: self}, nil
 }
 
 // takeLock makes this process the one server of the folder.
@@ -103,7 +108,7 @@ func (f *folder) dropLock() error {
 	return err
 }
 
-func (f *folder) close() error { return errors.Join(f.dropLock(), f.root.Close()) }
+func (f *folder) close() error { return errors.Join(f.dropLock(), f.self.Close(), f.root.Close()) }
 
 func (f *folder) abs(rel string) string { return filepath.Join(f.path, rel) }
 
@@ -151,12 +156,12 @@ func (f *folder) inspect(rel string) (fileID, error) {
 			return fileID{}, fmt.Errorf("%w: folder %s: %w", store.ErrDamaged, dir, err)
 		}
 	}
-	id, err := identify(f.abs(rel))
+	id, err := f.identify(rel)
 	if err != nil {
 		return fileID{}, err
 	}
 	for _, suffix := range []string{walSuffix, shmSuffix, journalSuffix} {
-		if _, err := identify(f.abs(rel) + suffix); err != nil && !errors.Is(err, store.ErrAbsent) {
+		if _, err := f.identify(rel + suffix); err != nil && !errors.Is(err, store.ErrAbsent) {
 			return fileID{}, err
 		}
 	}
@@ -164,14 +169,14 @@ func (f *folder) inspect(rel string) (fileID, error) {
 }
 
 // identify checks one file and says which it is.
-func identify(path string) (fileID, error) {
-	var st syscall.Stat_t
-	if err := syscall.Lstat(path, &st); err != nil {
+func (f *folder) identify(rel string) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(int(f.self.Fd()), rel, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return fileID{}, missing(err)
 	}
 	var wrong string
 	switch {
-	case st.Mode&syscall.S_IFMT != syscall.S_IFREG:
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		wrong = "is not a regular file"
 	case int64(st.Uid) != int64(os.Geteuid()):
 		wrong = "belongs to another user"
@@ -182,7 +187,7 @@ func identify(path string) (fileID, error) {
 	default:
 		return fileID{device: uint64(st.Dev), inode: st.Ino}, nil //nolint:unconvert // the type differs between systems
 	}
-	return fileID{}, fmt.Errorf("%w: %s %s", store.ErrDamaged, path, wrong)
+	return fileID{}, fmt.Errorf("%w: %s %s", store.ErrDamaged, rel, wrong)
 }
 
 func missing(err error) error {

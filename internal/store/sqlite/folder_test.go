@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -21,7 +22,7 @@ const childEnv = "PORTICO_SQLITE_CHILD"
 func child(dir string) int {
 	e, err := Open(newContext(), Config{Dir: dir, Exclusive: true})
 	if err != nil {
-		os.Stderr.WriteString(err.Error())
+		fmt.Fprint(os.Stderr, err)
 		return 3
 	}
 	e.Close()
@@ -108,7 +109,7 @@ func TestFolderIsRefused(t *testing.T) {
 		},
 		"belongs to another user": func(t *testing.T, dir string) string {
 			if err := os.Chown(dir, 12345, -1); err != nil {
-				t.Skip(err)
+				t.Skip(err) // only root can give a folder away
 			}
 			return dir
 		},

@@ -23,7 +23,7 @@ type link struct {
 	limit  int    // of stmts
 	clock  uint64 // counts uses of stmts
 	open   *rows
-	ctx    context.Context // of a View; nil otherwise
+	ctx    context.Context // of a View; one that never ends otherwise
 	failed error           // of this transaction
 	worst  int             // the result code that came with failed
 }
@@ -53,7 +53,7 @@ func newLink(c driver.Conn, limit int) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("sqlite: %T is not the driver's connection", c), c.Close())
 	}
-	return &link{inner: inner, stmts: make(map[string]*stmt), limit: limit}, nil
+	return &link{inner: inner, stmts: make(map[string]*stmt), limit: limit, ctx: context.Background()}, nil
 }
 
 // start readies the link for a transaction.
@@ -117,7 +117,7 @@ func (l *link) check(ctx context.Context) error {
 	if l.failed == nil && l.open != nil {
 		l.failed = errRowsOpen
 	}
-	if l.failed == nil && l.ctx != nil && l.ctx.Err() != nil {
+	if l.failed == nil && l.ctx.Err() != nil {
 		l.failed = unavailable(context.Cause(l.ctx))
 	}
 	return l.failed

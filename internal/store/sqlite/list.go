@@ -145,15 +145,15 @@ func (e *Engine) peek(ctx context.Context, name, rel string) (store.Identity, er
 		return id, err
 	}
 	defer e.handles.unclaim(claim)
-	if _, err := identify(e.folder.abs(rel)); err != nil {
+	if _, err := e.folder.identify(rel); err != nil {
 		return id, err
 	}
 	f, err := e.folder.root.Open(rel)
 	if err != nil {
 		return id, missing(err)
 	}
-	defer f.Close()
-	return readRawIdentity(f)
+	id, err = readRawIdentity(f)
+	return id, errors.Join(err, f.Close())
 }
 
 // ask reads the identity of a database by SQLite.

@@ -131,7 +131,7 @@ func (e *Engine) migratePortalOnce(ctx context.Context, c *conn) error {
 		if err := e.points.Hit(ctx, FailMigrateStep); err != nil {
 			return unavailable(err)
 		}
-		return c.transact(nil, func(q store.SQL) error {
+		return c.transact(context.Background(), func(q store.SQL) error {
 			_, err := q.Exec("UPDATE identity SET schema_version = $1", version+1)
 			return err
 		})

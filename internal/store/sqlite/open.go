@@ -32,7 +32,7 @@ func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*en
 		if err != nil {
 			return nil, err
 		}
-		there, err := identify(entry.db.path)
+		there, err := e.folder.identify(entry.db.rel)
 		if err == nil && there == entry.file {
 			if entry.id == id {
 				return entry, nil

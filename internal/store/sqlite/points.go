@@ -19,7 +19,7 @@ const (
 	FailDropDone     = "sqlite.drop.done"     // all is gone, nobody knows
 
 	FailQuarantineMoved = "sqlite.quarantine.moved" // the file is moved, its WAL is not
-	FailBackupWritten   = "sqlite.backup.written"   // the copy is written, not synced
+	FailBackupWritten   = "sqlite.backup.written"   //nolint:gosec // no credential; the copy is written, not synced
 )
 
 // FailPoints returns the names of all points of this package.

@@ -40,13 +40,11 @@ func readRawIdentity(f io.ReaderAt) (store.Identity, error) {
 	r.varint() // the row's number
 	before := len(r.rest)
 	size = r.varint()
-	body := rawReader{}
-	if at := int(size); at > before || at < 0 {
+	skip := int(size) - (before - len(r.rest)) // of the header, to the values
+	if skip < 0 || skip > len(r.rest) {
 		return id, errRaw
-	} else {
-		all := r.rest
-		body.rest = all[min(len(all), at-(before-len(all))):]
 	}
+	body := rawReader{rest: r.rest[skip:]}
 	id.PortalID = body.text(r.varint())
 	id.Generation = int(body.integer(r.varint()))
 	id.Epoch = body.text(r.varint())

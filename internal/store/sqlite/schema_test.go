@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ import (
 
 // ahead makes an engine's portal schema one version newer.
 func ahead(e *Engine, sql string) {
-	e.portalSteps = append(e.portalSteps[:len(e.portalSteps):len(e.portalSteps)],
+	e.portalSteps = append(slices.Clip(e.portalSteps),
 		store.Migration{Version: len(e.portalSteps) + 1, SQL: sql})
 }
 

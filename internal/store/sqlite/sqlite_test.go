@@ -86,6 +86,13 @@ func writes(t testing.TB, db store.Database) (n int) {
 	return n
 }
 
+func done(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // refused fails the test unless neither Open nor Verify succeeds.
 func refused(t *testing.T, e *Engine, id store.Identity, target error) {
 	t.Helper()
@@ -147,12 +154,12 @@ func TestFilesThatAreNotServed(t *testing.T) {
 		"schema destroyed": {overwrite(100, "\xff\xff\xff\xff\xff\xff\xff\xff"), store.ErrDamaged},
 		"table destroyed":  {overwrite(4096, "\xff\xff\xff\xff\xff\xff\xff\xff"), store.ErrDamaged},
 		"writable by all":  {func(t *testing.T, path string) { chmod(t, path, 0o666) }, store.ErrDamaged},
-		"second name":      {func(_ *testing.T, path string) { os.Link(path, path+".other") }, store.ErrDamaged},
-		"symbolic link": {func(_ *testing.T, path string) {
-			os.Rename(path, path+".real")
-			os.Symlink(path+".real", path)
+		"second name":      {func(t *testing.T, path string) { done(t, os.Link(path, path+".other")) }, store.ErrDamaged},
+		"symbolic link": {func(t *testing.T, path string) {
+			done(t, os.Rename(path, path+".real"))
+			done(t, os.Symlink(path+".real", path))
 		}, store.ErrDamaged},
-		"WAL is a link": {func(_ *testing.T, path string) { os.Symlink("/dev/null", path+walSuffix) }, store.ErrDamaged},
+		"WAL is a link": {func(t *testing.T, path string) { done(t, os.Symlink("/dev/null", path+walSuffix)) }, store.ErrDamaged},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -234,7 +241,7 @@ func TestFlippedBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := 0
-	for at := 0; at < len(whole); at += 97 {
+	for at := 0; at < len(whole); at += 389 {
 		whole[at] ^= 0xff
 		if err := os.WriteFile(path, whole, 0o600); err != nil {
 			t.Fatal(err)
@@ -254,5 +261,5 @@ func TestFlippedBytes(t *testing.T) {
 	if found == 0 {
 		t.Error("no damage was found")
 	}
-	t.Logf("found %d of %d", found, len(whole)/97)
+	t.Logf("found %d of %d", found, len(whole)/389)
 }

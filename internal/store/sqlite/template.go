@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -63,7 +64,7 @@ func (e *Engine) makeTemplate() ([]byte, error) {
 	for _, step := range e.portalSteps {
 		err = errors.Join(err, c.link.script(step.SQL))
 	}
-	err = errors.Join(err, c.transact(nil, func(q store.SQL) error {
+	err = errors.Join(err, c.transact(context.Background(), func(q store.SQL) error {
 		_, err := q.Exec(`INSERT INTO identity (portal_id, generation, epoch, schema_version, writes)
 			VALUES ($1, 1, $2, $3, 0)`, placePortal, placeEpoch, len(e.portalSteps))
 		return err
@@ -127,7 +128,7 @@ func (e *Engine) stamp(rel string, id store.Identity) error {
 }
 
 func (e *Engine) writeIdentity(c *conn, id store.Identity) error {
-	return c.transact(nil, func(q store.SQL) error {
+	return c.transact(context.Background(), func(q store.SQL) error {
 		var version int
 		if err := q.QueryRow(`SELECT schema_version FROM identity`).Scan(&version); err != nil {
 			return fmt.Errorf("%w: the copy has no identity: %w", store.ErrDamaged, err)

@@ -158,15 +158,18 @@ func (w *writer) settle(batch []*call) {
 		return
 	}
 	ran, err := w.run(live)
-	for _, c := range live[ran:] {
-		c.later = true
+	again := ran > 1 // what one of them broke, the others can do without it
+	if ran > 0 {
+		for _, c := range live[ran:] {
+			c.later = true
+		}
+		live = live[:ran]
 	}
-	if live = live[:ran]; err == nil {
+	if err == nil {
 		return
 	}
 	// Nothing of the batch is known to have happened, what a closure returned
 	// included: it may have seen rows of a neighbour that are gone now.
-	again := len(live) > 1
 	if isFull(err) && w.db.reserve != nil {
 		w.db.reserve.release()
 		again = true
@@ -196,13 +199,13 @@ func (w *writer) rerun(c *call) error {
 
 // run runs the calls, or as many as there is time for, in one transaction. A
 // nil error means that each call that ran has its outcome; an error, that the
-// transaction came to nothing as a whole.
+// transaction came to nothing as a whole; before any ran, if ran is zero.
 func (w *writer) run(batch []*call) (ran int, err error) {
 	if err := w.ready(batch[0].ctx); err != nil {
-		return len(batch), err
+		return 0, err
 	}
 	if err := w.conn.link.run("BEGIN IMMEDIATE"); err != nil {
-		return len(batch), w.giveUp(err)
+		return 0, w.giveUp(err)
 	}
 	began, worth := time.Now(), false // worth committing
 	for ran < len(batch) && (ran == 0 || time.Since(began) < w.budget) {

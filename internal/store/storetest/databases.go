@@ -3,8 +3,8 @@ package storetest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"portico/internal/store"
@@ -263,7 +263,7 @@ func verify(s *suite) {
 	s.no(s.Verify(s.Context(), id))
 	s.use(id, func(db store.Database) {
 		for i := range 50 {
-			s.no(set(db, fmt.Sprint(i), "value"))
+			s.no(set(db, strconv.Itoa(i), "value"))
 		}
 		s.no(s.Verify(s.Context(), id))
 	})

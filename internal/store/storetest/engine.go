@@ -4,7 +4,6 @@ import (
 	"errors"
 	"runtime"
 
-	"portico"
 	"portico/internal/store"
 )
 
@@ -81,14 +80,14 @@ func afterClose(s *suite) {
 	s.Engine = nil
 	s.no(engine.Close())
 	fn := func(store.SQL) error { return errors.New("it ran") }
-	s.kind(registry.View(s.Context(), fn), portico.KindUnavailable)
-	s.kind(registry.Update(s.Context(), fn), portico.KindUnavailable)
-	s.kind(h.View(s.Context(), fn), portico.KindUnavailable)
-	s.kind(h.Update(s.Context(), fn), portico.KindUnavailable)
+	s.unavailable(registry.View(s.Context(), fn))
+	s.unavailable(registry.Update(s.Context(), fn))
+	s.unavailable(h.View(s.Context(), fn))
+	s.unavailable(h.Update(s.Context(), fn))
 	h.Release()
 	_, err := engine.Open(s.Context(), id)
-	s.kind(err, portico.KindUnavailable)
-	s.kind(engine.Create(s.Context(), id), portico.KindUnavailable)
-	s.kind(engine.Drop(s.Context(), name(id)), portico.KindUnavailable)
+	s.unavailable(err)
+	s.unavailable(engine.Create(s.Context(), id))
+	s.unavailable(engine.Drop(s.Context(), name(id)))
 	s.no(engine.Close())
 }

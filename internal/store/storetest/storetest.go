@@ -78,14 +78,14 @@ type suite struct {
 
 func (s *suite) shut() {
 	if s.Engine != nil {
-		s.no(s.Engine.Close())
+		s.no(s.Close())
 	}
 }
 
 // reopen closes the engine and opens it again.
 func (s *suite) reopen() {
 	s.Helper()
-	s.no(s.Engine.Close())
+	s.no(s.Close())
 	s.Engine = nil
 	s.Engine = s.open(s.T, s.dir)
 }
@@ -106,11 +106,11 @@ func (s *suite) is(err, target error) {
 	}
 }
 
-// kind fails the test unless err is of the kind.
-func (s *suite) kind(err error, want portico.Kind) {
+// unavailable fails the test unless err is of that kind.
+func (s *suite) unavailable(err error) {
 	s.Helper()
-	if err == nil || portico.KindOf(err) != want {
-		s.Fatalf("error is %v, want one of kind %v", err, want)
+	if portico.KindOf(err) != portico.KindUnavailable {
+		s.Fatalf("error is %v, want one of kind %v", err, portico.KindUnavailable)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"portico/internal/store"
@@ -195,7 +196,7 @@ func anyText(s *suite) {
 			strings.Repeat("long ", 20_000),
 		}
 		for i, want := range texts {
-			id := fmt.Sprint(i)
+			id := strconv.Itoa(i)
 			s.exec(q, `INSERT INTO scratch (id, t) VALUES ($1, $2)`, id, want)
 			var have string
 			s.no(q.QueryRow(`SELECT t FROM scratch WHERE id = $1 AND t = $2`, id, want).Scan(&have))
