@@ -40,7 +40,7 @@ func dial(ctx context.Context, pool *sql.DB) (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	l.start(nil)
+	l.start(context.Background())
 	return &conn{sql: c, link: l}, nil
 }
 
@@ -70,7 +70,7 @@ func (c *conn) transact(ctx context.Context, fn func(store.SQL) error) error {
 
 // query scans the one row that a statement of our own returns.
 func (c *conn) query(text string, args []any, dest ...any) error {
-	return c.transact(nil, func(q store.SQL) error { return q.QueryRow(text, args...).Scan(dest...) })
+	return c.transact(context.Background(), func(q store.SQL) error { return q.QueryRow(text, args...).Scan(dest...) })
 }
 
 // tx implements store.SQL.

@@ -28,7 +28,7 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // where the operator wants it
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 }
 
 func syncPath(path string) error {
-	f, err := os.Open(path)
+	f, err := os.Open(path) //nolint:gosec // the folder of the copy
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func (e *Engine) rename(a *session, id store.Identity) error {
 	if version > len(e.portalSteps) {
 		return tooNew("The copy", version, len(e.portalSteps))
 	}
-	return a.transact(nil, func(q store.SQL) error {
+	return a.transact(context.Background(), func(q store.SQL) error {
 		n, err := q.Exec(`UPDATE `+schemaName+`.identity SET portal_id = $1, generation = $2, epoch = $3`, id.PortalID, id.Generation, id.Epoch)
 		if err == nil && n != 1 {
 			err = portico.Errorf(portico.KindUnavailable, "The copy holds %d identities.", n)

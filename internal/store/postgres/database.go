@@ -87,15 +87,12 @@ func (d *database) Update(ctx context.Context, fn func(store.SQL) error) error {
 		return err
 	}
 	defer d.active.Done()
-	begin := fmt.Sprintf(beginUpdate, d.turn)
-	for attempt := 1; ; attempt++ {
-		again, err := d.updateOnce(ctx, begin, fn)
-		if !again || attempt == updateAttempts {
-			return err
-		}
-		begin = fmt.Sprintf(beginAlone, d.turn)
-		ctx = context.WithoutCancel(ctx) // fn has begun
+	again, err := d.updateOnce(ctx, fmt.Sprintf(beginUpdate, d.turn), fn)
+	begun := context.WithoutCancel(ctx) // fn has
+	for attempt := 1; again && attempt < updateAttempts; attempt++ {
+		again, err = d.updateOnce(begun, fmt.Sprintf(beginAlone, d.turn), fn)
 	}
+	return err
 }
 
 // updateOnce runs fn in a transaction. again means that it came to nothing
@@ -106,7 +103,7 @@ func (d *database) updateOnce(ctx context.Context, begin string, fn func(store.S
 		return collided(codeOf(err)), err
 	}
 	defer c.finish()
-	err = c.transact(nil, fn)
+	err = c.transact(context.Background(), fn)
 	if collided(c.link.code) {
 		return true, errors.Join(unavailable(c.link.failed), err)
 	}

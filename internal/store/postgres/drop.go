@@ -101,7 +101,7 @@ func (a *session) dropRole(ctx context.Context, role string) error {
 
 // column returns the first column of a query.
 func (a *session) column(text string, args ...any) (all []string, err error) {
-	err = a.transact(nil, func(q store.SQL) error {
+	err = a.transact(context.Background(), func(q store.SQL) error {
 		rows, err := q.Query(text, args...)
 		if err != nil {
 			return err

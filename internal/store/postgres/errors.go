@@ -46,22 +46,21 @@ func translate(err error) error {
 	if err == nil || translated(err) {
 		return err
 	}
-	switch code := codeOf(err); {
-	case code == "":
+	switch codeOf(err) {
+	case "":
 		if outage(err) {
 			return unavailable(err)
 		}
 		return err
-	case code == codeUniqueViolation:
+	case codeUniqueViolation:
 		return fmt.Errorf("%w: %w", store.ErrUnique, err)
-	case code == codeDataCorrupted, code == codeIndexCorrupted:
+	case codeDataCorrupted, codeIndexCorrupted:
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
-	case code == codeDiskFull:
+	case codeDiskFull:
 		return portico.WrapError(portico.KindStorageFull, err, "The storage is full. Reading works; deleting makes room.")
-	case code == codeUndefinedDatabase:
+	case codeUndefinedDatabase:
 		return unavailable(fmt.Errorf("%w: %w", store.ErrAbsent, err))
-	case code == codeSerialization, code == codeDeadlock, code == codeNotInState, code == codeObjectInUse,
-		code == codeLockNotAvailable:
+	case codeSerialization, codeDeadlock, codeNotInState, codeObjectInUse, codeLockNotAvailable:
 		return unavailable(err)
 	}
 	switch class := codeOf(err)[:2]; class {

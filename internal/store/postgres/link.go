@@ -32,7 +32,7 @@ type link struct {
 	gate   *gate         // that it has a place of; nil for one that is not counted
 	uses   int           // transactions begun
 	open   *rows
-	ctx    context.Context // of a View; nil otherwise
+	ctx    context.Context // of a View; of anything else one that never ends
 	failed error           // of this transaction
 	code   string          // the SQLSTATE that came with failed
 }
@@ -69,7 +69,7 @@ func (c *connector) dial(ctx context.Context) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("postgres: %T is not the driver's connection", conn), conn.Close())
 	}
-	return &link{inner: inner, limit: statementLimit, gate: c.gate}, nil
+	return &link{inner: inner, limit: statementLimit, gate: c.gate, ctx: context.Background()}, nil
 }
 
 // Driver implements driver.Connector; nothing uses it.
@@ -152,7 +152,7 @@ func (l *link) check(ctx context.Context) error {
 	if l.failed == nil && l.open != nil {
 		l.failed = errRowsOpen
 	}
-	if l.failed == nil && l.ctx != nil && l.ctx.Err() != nil {
+	if l.failed == nil && l.ctx.Err() != nil {
 		l.failed = unavailable(context.Cause(l.ctx))
 	}
 	return l.failed

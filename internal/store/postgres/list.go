@@ -55,7 +55,7 @@ func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) 
 // like one.
 func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, error) {
 	var found []store.Found
-	err := a.transact(nil, func(q store.SQL) error {
+	err := a.transact(context.Background(), func(q store.SQL) error {
 		rows, err := q.Query(`SELECT datname::text, datallowconn AND datconnlimit <> -2, COALESCE(shobj_description(oid, 'pg_database'), '')
 			FROM pg_database WHERE datname LIKE 'p\_%' ESCAPE '\'`)
 		if err != nil {

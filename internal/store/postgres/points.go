@@ -17,7 +17,7 @@ const (
 	FailDropDone     = "postgres.drop.done"     // all is gone, nobody knows
 
 	FailQuarantineMoved = "postgres.quarantine.moved" // renamed, connections are not refused yet
-	FailBackupWritten   = "postgres.backup.written"   // the copy is written, not synced
+	FailBackupWritten   = "postgres.backup.written"   //nolint:gosec // the copy is written, not synced
 )
 
 // FailPoints returns the names of all points of this package.

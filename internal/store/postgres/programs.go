@@ -54,7 +54,7 @@ func (a *address) runProgram(ctx context.Context, out io.Writer, name, database 
 		args = append([]string{"--dbname=" + dsn, "--no-password"}, args...)
 		environment = append(environment, more...)
 	}
-	cmd := exec.CommandContext(ctx, path, args...)
+	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // one of two programs, without a shell
 	cmd.Env = environment
 	cmd.Stdout = out
 	said := &limited{most: 4096}

@@ -7,7 +7,9 @@ import (
 	"testing"
 )
 
-// TestPool takes a server through its life.
+// TestPool takes a server through its life: one part comes after the other.
+//
+//nolint:tparallel // the reason above
 func TestPool(t *testing.T) {
 	t.Parallel()
 	var pool Pool

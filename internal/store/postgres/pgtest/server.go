@@ -143,7 +143,7 @@ func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 func (s *Server) LogPath() string { return filepath.Join(s.dir, "log") }
 
 func (s *Server) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(s.bin, name), args...) //nolint:gosec // tests only
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = s.as
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "HOME="+s.dir)
@@ -153,11 +153,11 @@ func (s *Server) command(ctx context.Context, name string, args ...string) *exec
 // Launch starts the server's process, also again after Kill, and waits until
 // it answers.
 func (s *Server) Launch(ctx context.Context) error {
-	log, err := os.OpenFile(s.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	log, err := os.OpenFile(s.LogPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the server has a handle of its own
 	//nolint:contextcheck // the server outlives the call
 	proc := s.command(context.Background(), "postgres", "-D", s.data())
 	as := *s.as
@@ -251,11 +251,15 @@ func (s *Server) Signal(pid string, signal syscall.Signal) error {
 // of so many bytes in it.
 func (s *Server) Orphan(oid string, size int64) error {
 	dir := filepath.Join(s.data(), "base", oid)
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
 	file := filepath.Join(dir, "1247")
-	return errors.Join(os.WriteFile(file, nil, 0o644), os.Truncate(file, size))
+	err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, size))
+	if as := s.as.Credential; as != nil {
+		err = errors.Join(err, os.Chown(dir, int(as.Uid), int(as.Gid)), os.Chown(file, int(as.Uid), int(as.Gid)))
+	}
+	return err
 }
 
 // Unorphan removes what Orphan made.
