@@ -56,7 +56,7 @@ func TestRaces(t *testing.T) {
 			w := newWorld(t)
 			s := start(t, w.config())
 			w.portal(s, 2) // one that must not notice
-			for range size(2, 8, 100) {
+			for range size(2, 8, 40) {
 				run(t, w, s)
 				w.holds(s)
 				w.forget()

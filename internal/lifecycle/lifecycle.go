@@ -13,6 +13,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -185,8 +186,9 @@ func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, 
 }
 
 // Use opens an active portal's database for the time of fn. Damage that shows
-// only while it is used makes the portal unavailable too; damage of the
-// registry, which comes as KindUnavailable, does not.
+// only while it is used makes the portal unavailable too: an error without a
+// kind says that the database is not what its schema says. Damage of the
+// registry, which comes as KindUnavailable, and a caller that went away do not.
 func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Handle) error) error {
 	handle, err := l.Open(ctx, p)
 	if err != nil {
@@ -194,10 +196,10 @@ func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Ha
 	}
 	defer handle.Release()
 	err = fn(handle)
-	if errors.Is(err, store.ErrDamaged) && portico.KindOf(err) == portico.KindInternal {
-		return l.openFailed(ctx, p, err)
+	if err == nil || portico.KindOf(err) != portico.KindInternal || ctx.Err() != nil {
+		return err
 	}
-	return err
+	return l.openFailed(ctx, p, fmt.Errorf("%w: %w", store.ErrDamaged, err))
 }
 
 // openFailed decides what a failed open means. The registry is read again: the
