@@ -62,8 +62,9 @@ func (c *Control) InviteGuests(ctx context.Context, by portico.Principal, once O
 // finishes what the first one may have left.
 func (c *Control) project(ctx context.Context, by portico.Principal, portalID string, run *invitation) error {
 	if run != nil {
-		if run.jobID == "" {
-			return nil
+		if run.jobID == "" { // all were invited before, by a call that may not be finished
+			_, err := c.lifecycle.FinishProjections(ctx, run.row, "")
+			return err
 		}
 		return c.lifecycle.Project(ctx, run.row, run.jobID, run.changed)
 	}

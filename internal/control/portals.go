@@ -310,8 +310,16 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 		c.resume(portalID, fence, err)
 		return err
 	}
-	if _, err := c.lifecycle.Settle(ctx, portalID, fence); portico.KindOf(err) != portico.KindNotFound {
-		return err
+	// What was joined may have begun before the portal was buried, and end with
+	// it active: only its being gone is the end of this.
+	for {
+		_, err := c.lifecycle.Settle(ctx, portalID, fence)
+		if portico.KindOf(err) == portico.KindNotFound {
+			break
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return c.config.Failpoints.Hit(ctx, PointAnswering)
 }

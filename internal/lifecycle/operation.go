@@ -291,7 +291,7 @@ func (l *Lifecycle) keepLease(ctx context.Context, portalID string, fence int64)
 			err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
 				return tx.RenewLease(portalID, fence, LeaseLife)
 			})
-			if err != nil {
+			if errors.Is(err, store.ErrLeaseLost) {
 				return
 			}
 		}

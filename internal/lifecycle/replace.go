@@ -52,7 +52,12 @@ func (l *Lifecycle) Replace(ctx context.Context, portalID, path string, dropOld 
 		event.ActorID, event.RequestID = portico.OperatorActor, ""
 		return tx.InsertEvents(event)
 	})
-	if err != nil || !dropOld {
+	if err != nil {
+		return err
+	}
+	// Who was invited or removed since the copy was filled is in the old
+	// database only.
+	if err := l.projectAll(ctx, fresh); err != nil || !dropOld {
 		return err
 	}
 	return l.dropTombstoned(ctx, Finding{PortalID: row.ID, Database: old})
