@@ -103,7 +103,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	}
 	c.Control = control.New(control.Config{
 		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
-		PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
+		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
 	return c, nil
