@@ -36,7 +36,7 @@ type server struct {
 	version   int
 	looksInto bool // may read the data folder
 
-	closed    atomic.Bool
+	closed atomic.Bool
 
 	mu       sync.Mutex
 	template string // once it is known to be there
