@@ -25,6 +25,7 @@ import (
 	"portico/internal/jobs"
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
 )
 
@@ -44,6 +45,8 @@ type Options struct {
 	Timeouts Timeouts
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
+	// Relay changes how the mail server is used; tests only.
+	Relay func(*mail.Relay)
 	// Watch wraps the engine, to count what a test's requests ask of it.
 	Watch func(store.Engine) store.Engine
 }
@@ -64,6 +67,7 @@ type Core struct {
 	Control   *control.Control
 	Lifecycle *lifecycle.Lifecycle
 	Jobs      *jobs.Runner
+	Mail      *mail.Sender
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
@@ -111,7 +115,19 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, nil
+	return c, c.openMail(exclusive, o)
+}
+
+// openMail readies the sender of mail.
+func (c *Core) openMail(exclusive bool, o Options) error {
+	relay, err := c.Config.Relay()
+	if relay != nil && o.Relay != nil {
+		o.Relay(relay)
+	}
+	c.Mail = mail.NewSender(mail.Config{
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+	})
+	return err
 }
 
 func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
@@ -205,6 +221,10 @@ func (n *Node) start() error {
 		return err
 	}
 	n.onClose(n.Jobs.Stop)
+	if err := n.Mail.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Mail.Stop)
 	return nil
 }
 
