@@ -28,7 +28,8 @@ func (a *API) documents() (map[string]http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	full := a.index()
+	full := new(strings.Builder)
+	full.WriteString(a.index())
 	all := map[string]http.Handler{"/openapi.json": reading(document{"application/json", a.openAPI()})}
 	add := func(path, markdown string) {
 		text := document{typeMarkdown, []byte(markdown)}
@@ -39,10 +40,10 @@ func (a *API) documents() (map[string]http.Handler, error) {
 	for _, g := range groups() {
 		markdown := a.markdown(g)
 		add(g.path(), markdown)
-		full += "\n" + markdown
+		full.WriteString("\n" + markdown)
 	}
 	all["/llms.txt"] = reading(document{typePlain, []byte(a.index())})
-	all["/llms-full.txt"] = reading(document{typePlain, []byte(full)})
+	all["/llms-full.txt"] = reading(document{typePlain, []byte(full.String())})
 	all[pages.AssetPath()] = pages.Assets()
 	return all, nil
 }

@@ -1,6 +1,6 @@
 // Package httpapi serves /v1 and what describes it: the OpenAPI document, the
-// Markdown reference and llms.txt. One table of routes drives routing,
-// authorization, documents and the list of routes.
+// reference with its API Runner, the same as Markdown, and llms.txt. One table
+// of routes drives routing, authorization, documents and the list of routes.
 //
 // It owns the wire: the order in which a request is judged, the forms of
 // answers and errors, cursors, Idempotency-Key and X-Request-Id. It decides

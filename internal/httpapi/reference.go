@@ -27,7 +27,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{tagPortal, "Create, update and delete portals; invite, list and remove their users."},
-		{tagAuth, "Sign in, switch organization, personal access tokens."},
+		{tagAuth, "Sign in, switch organization, personal access tokens, members."},
 		{tagStatus, "Is the service there, and what does it serve."},
 	}
 }
@@ -42,7 +42,7 @@ const feeding = "Great for feeding into an LLM context."
 func (a access) String() string {
 	switch a {
 	case administrator:
-		return "owner or admin of a production organization"
+		return "an owner or admin of a production organization"
 	case anyone:
 		return "anyone with a good credential"
 	case person:
