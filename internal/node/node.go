@@ -256,24 +256,16 @@ func (n *Node) bootstrap(ctx context.Context) error {
 	if n.Config.AdminEmail == "" {
 		return nil
 	}
-	all, err := n.Control.Organizations(ctx)
-	if err != nil || len(all) > 0 {
-		return err
-	}
 	name := n.Config.Organization
 	if name == "" {
 		name = "My organization"
 	}
-	o, err := n.Control.CreateOrganization(ctx, control.OrganizationCreate{Name: name, Kind: portico.Production})
-	if err != nil {
-		return err
-	}
-	_, err = n.Control.CreateAccount(ctx, control.AccountCreate{
-		Email: n.Config.AdminEmail, Password: n.Config.AdminPassword, OrganizationID: o.ID, Role: portico.Owner,
-	})
+	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
-	n.Log.Info("made the first administrator", "organization", o.ID)
+	if made != "" {
+		n.Log.Info("made the first administrator", "organization", made)
+	}
 	return nil
 }
