@@ -21,16 +21,19 @@ const (
 
 // route is one operation: all that routing, authorization and documents need.
 type route struct {
-	method  string
-	path    string
-	id      string // operationId
-	title   string
-	doc     string
-	tag     string
-	access  access
-	scope   portico.Scope
-	once    bool // takes an Idempotency-Key
-	form    bool // the body is a form
+	method string
+	path   string
+	id     string // operationId
+	title  string
+	doc    string
+	tag    string
+	access access
+	scope  portico.Scope
+	once   bool // takes an Idempotency-Key
+	form   bool // the body is a form
+
+	unlimited bool // never shed: it answers when nothing else does
+
 	body    schema.Component
 	query   interface{ Parameters(in string) []any }
 	success int
@@ -66,7 +69,7 @@ func (a *API) portalRoutes() []*route {
 			doc: "Lists the portals of the production tenant, oldest first." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
 			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
-			handle: query(portalQuery, a.listPortals),
+			handle: a.paged(portalQuery, a.listPortals),
 		}, {
 			method: "GET", path: "/v1/portal/{portal_id}", id: "get_portal_v1_portal__portal_id__get", title: "Get Portal",
 			doc: "Returns one portal of the production tenant." + only,
@@ -94,7 +97,7 @@ func (a *API) portalRoutes() []*route {
 			doc:   "Lists all authorized users registered inside a portal's local database." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
 			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
-			handle: query(userQuery, a.listUsers),
+			handle: a.paged(userQuery, a.listUsers),
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}/users/{user_id}",
 			id:    "remove_portal_user_v1_portal__portal_id__users__user_id__delete",
@@ -183,7 +186,7 @@ func (a *API) serviceRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/status", id: "status_v1_status_get", title: "Status",
-			doc: "Says that the service answers.", tag: tagStatus, access: public,
+			doc: "Says that the service answers.", tag: tagStatus, access: public, unlimited: true,
 			success: http.StatusOK, response: statusResponse, handle: bare(a.status),
 		}, {
 			method: "GET", path: "/v1/routes", id: "routes_v1_routes_get", title: "Routes",
