@@ -175,10 +175,13 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err := n.start(); err != nil {
 		return nil, err
 	}
-	n.api = httpapi.New(httpapi.Config{
+	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
 		AtWork: o.AtWork, Readers: o.Readers,
 	})
+	if err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
