@@ -65,18 +65,21 @@ func TestSlowReaders(t *testing.T) {
 	for range slow {
 		defer w.slow("/v1/portal/" + portal + "/users").Close()
 	}
-	for end := time.Now().Add(30 * time.Second); stuck() < slow; {
-		if time.Now().After(end) {
+	end := time.Now().Add(30 * time.Second)
+	for now := range time.Tick(time.Millisecond) {
+		if stuck() >= slow {
+			break
+		}
+		if now.After(end) {
 			t.Fatalf("%d of %d readers are stuck", stuck(), slow)
 		}
-		time.Sleep(time.Millisecond)
 	}
 	for range 2 * slow {
 		if a := w.Do("GET", "/v1/portal", w.Admin.Token, nil); a.Status != http.StatusOK {
 			t.Fatalf("beside slow readers: %d %s", a.Status, a.Body)
 		}
 	}
-	for end := time.Now().Add(30 * time.Second); ; { // until one of them counts as slow
+	for { // until one of them counts as slow
 		a := w.Do("GET", "/v1/portal/"+other+"/users", w.Admin.Token, nil)
 		if a.Status == http.StatusOK && strings.Count(string(a.Body), `"status":`) == 1000 {
 			break
