@@ -43,6 +43,9 @@ type Options struct {
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
+	// AtWork and Readers bound what the API does at once; tests only. Zero: the
+	// defaults.
+	AtWork, Readers int
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
 	// Relay changes how the mail server is used; tests only.
@@ -190,6 +193,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 	}
 	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+		AtWork: o.AtWork, Readers: o.Readers,
 	})
 	if err != nil {
 		return nil, err
