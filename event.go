@@ -18,6 +18,9 @@ const (
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"
+	ActionGuestAccepted     Action = "guest.accepted"
+	ActionGuestLeft         Action = "guest.left"
+	ActionGuestAskedAgain   Action = "guest.asked_again"
 
 	ActionOrganizationCreated   Action = "organization.created"
 	ActionOrganizationSuspended Action = "organization.suspended"
@@ -29,6 +32,7 @@ const (
 	ActionTokenRevoked          Action = "token.revoked"
 	ActionSignedIn              Action = "session.signed_in"
 	ActionSessionEnded          Action = "session.ended"
+	ActionPasswordChanged       Action = "account.password_changed"
 	ActionRefused               Action = "request.refused"
 )
 
