@@ -26,6 +26,7 @@ const (
 	ActionOrganizationSuspended Action = "organization.suspended"
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
+	ActionMemberAdded           Action = "member.added"
 	ActionRoleChanged           Action = "member.role_changed"
 	ActionMemberRemoved         Action = "member.removed"
 	ActionTokenCreated          Action = "token.created"

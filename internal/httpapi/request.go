@@ -76,6 +76,8 @@ func (a *API) judge(q *request) error {
 	switch q.route.access {
 	case administrator:
 		return by.MayAdministerPortals(q.route.scope)
+	case manager:
+		return by.MayManageOrganization()
 	case person:
 		return by.MayManageTokens()
 	default:

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"portico"
 	"portico/internal/schema"
@@ -13,6 +14,7 @@ type access uint8
 const (
 	administrator access = iota // a production organization's, with the route's scope
 	anyone                      // any good credential
+	manager                     // an owner or admin of the caller's organization, a sandbox's too
 	person                      // one that signed in, not a personal access token
 	public                      // nobody needs to say who they are
 )
@@ -49,7 +51,7 @@ const only = " Only accessible by production organization administrators."
 
 // table returns the routes in the order of the documents.
 func (a *API) table() []*route {
-	return append(a.portalRoutes(), append(a.identityRoutes(), a.serviceRoutes()...)...)
+	return slices.Concat(a.portalRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
 }
 
 func (a *API) portalRoutes() []*route {
@@ -146,6 +148,33 @@ func (a *API) identityRoutes() []*route {
 			doc:   "Ends a personal access token from the next request on.",
 			tag:   tagAuth, access: person,
 			success: http.StatusOK, handle: bare(a.revokePAT),
+		},
+	}
+}
+
+func (a *API) memberRoutes() []*route {
+	const only = " Only accessible by the organization's owners and admins; never leaves it without one."
+	return []*route{
+		{
+			method: "GET", path: "/v1/members", id: "list_members_v1_members_get", title: "List Members",
+			doc: "Lists the members of the caller's organization, oldest first." + only,
+			tag: tagAuth, access: manager,
+			success: http.StatusOK, response: memberResponse, listTitle: "Response List Members V1 Members Get", handle: bare(a.listMembers),
+		}, {
+			method: "POST", path: "/v1/members", id: "add_member_v1_members_post", title: "Add Member",
+			doc: "Makes somebody who can sign in already a member of the caller's organization." + only,
+			tag: tagAuth, access: manager, body: memberRequest,
+			success: http.StatusCreated, response: memberResponse, handle: body(memberRequest, a.addMember),
+		}, {
+			method: "PATCH", path: "/v1/members/{user_id}", id: "update_member_v1_members__user_id__patch", title: "Update Member",
+			doc: "Gives a member another role." + only,
+			tag: tagAuth, access: manager, body: memberPatch,
+			success: http.StatusOK, response: memberResponse, handle: body(memberPatch, a.changeMember),
+		}, {
+			method: "DELETE", path: "/v1/members/{user_id}", id: "remove_member_v1_members__user_id__delete", title: "Remove Member",
+			doc: "Ends a membership, with the sessions and tokens that rest on it." + only,
+			tag: tagAuth, access: manager,
+			success: http.StatusOK, handle: bare(a.dropMember),
 		},
 	}
 }
