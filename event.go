@@ -21,6 +21,10 @@ const (
 	ActionGuestAccepted     Action = "guest.accepted"
 	ActionGuestLeft         Action = "guest.left"
 	ActionGuestAskedAgain   Action = "guest.asked_again"
+	ActionInvitationResent  Action = "invitation.resent"
+	ActionInvitationRevoked Action = "invitation.revoked"
+	ActionInvitationBounced Action = "invitation.bounced"
+	ActionAddressBlocked    Action = "address.blocked"
 
 	ActionOrganizationCreated   Action = "organization.created"
 	ActionOrganizationSuspended Action = "organization.suspended"

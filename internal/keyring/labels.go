@@ -14,7 +14,7 @@ const (
 	LabelResets        Label = "resets"         // MAC: the link that sets another password
 	LabelBrowsers      Label = "browsers"       // MAC: the cookies of guests' sessions, bound to session and audience
 	LabelIdentity      Label = "identity"       // Ed25519: signs who a guest is, for the app behind a portal
-	LabelUnsubscribe   Label = "unsubscribe"    // MAC: the link that stops mail to an address
+	LabelUnsubscribe   Label = "unsubscribe"    // Seal: the address in the link that stops mail to it
 	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages

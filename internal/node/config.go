@@ -22,6 +22,9 @@ type Config struct {
 	OpsListen string
 	// Data is the data folder.
 	Data string
+	// DatabaseURL is the registry's PostgreSQL database, on whose server the
+	// portals' databases are made; empty: SQLite in the data folder.
+	DatabaseURL string
 	// Node is this node's name in logs; the host's name when empty.
 	Node string
 	// PublicURL is where the service is reached from outside; empty: where it
@@ -54,7 +57,18 @@ type Setting struct {
 	Doc     string
 	Default string
 	Secret  bool // never printed, never a flag; takes a _FILE variable
-	set     func(*Config, string) error
+	// Hide takes out of a value what may not be printed; nil: nothing.
+	Hide func(string) string
+	set  func(*Config, string) error
+}
+
+// redactURL takes the password out of a URL.
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(set)"
+	}
+	return u.Redacted()
 }
 
 // Env returns the name of the setting's environment variable.
@@ -81,6 +95,7 @@ func Settings() []Setting {
 		{Name: "listen", Default: "127.0.0.1:8010", Doc: "host and port of API, reference and portals", set: str(func(c *Config) *string { return &c.Listen })},
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
+		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
 		{Name: "portal-domain", Default: "localhost", Doc: "the domain below which portals have their addresses", set: str(func(c *Config) *string { return &c.PortalDomain })},
@@ -110,6 +125,9 @@ type Value struct {
 func (v Value) Shown() string {
 	if v.Secret && v.Value != "" {
 		return "(set)"
+	}
+	if v.Hide != nil && v.Value != "" {
+		return v.Hide(v.Value)
 	}
 	return v.Value
 }

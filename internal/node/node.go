@@ -26,13 +26,12 @@ import (
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
 	"portico/internal/store"
-	"portico/internal/store/sqlite"
 )
 
 // Options are what tests and commands give a node beyond its configuration.
 type Options struct {
 	Log        *slog.Logger
-	Now        func() time.Time // time.Now when nil
+	Now        func() time.Time // time.Now, and the database server's where there is one, when nil
 	Failpoints *failpoint.Set   // tests only
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
@@ -49,6 +48,14 @@ type Options struct {
 	Watch func(store.Engine) store.Engine
 }
 
+// clock returns the node's clock.
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
+}
+
 // Core is everything of a node but its listeners: what commands work with.
 type Core struct {
 	Config    Config
@@ -60,7 +67,7 @@ type Core struct {
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
-	engine *sqlite.Engine
+	engine store.Engine
 	closes []func()
 }
 
@@ -69,9 +76,6 @@ type Core struct {
 func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	c := &Core{Config: config, Log: o.Log}
 	defer func() {
@@ -82,19 +86,20 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	if err := checkRestored(config.Data); err != nil {
 		return nil, err
 	}
-	ids := portico.NewIDSource(o.Now)
+	ids := portico.NewIDSource(o.clock())
 	if err := c.openStorage(exclusive, o, ids); err != nil {
 		return nil, err
 	}
 	if err := c.openRing(); err != nil {
 		return nil, err
 	}
-	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
+	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
+	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: exclusive,
+		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -103,7 +108,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	}
 	c.Control = control.New(control.Config{
 		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
-		PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
+		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
 	return c, nil
@@ -117,30 +122,6 @@ func (c *Core) Close() {
 		f()
 	}
 	c.closes = nil
-}
-
-// openStorage opens the engine and the registry over it.
-func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
-	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
-		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
-	})
-	if err != nil {
-		return err
-	}
-	c.onClose(func() {
-		if err := c.engine.Close(); err != nil {
-			c.Log.Error("the storage did not close cleanly", "error", err)
-		}
-	})
-	var engine store.Engine = c.engine
-	if o.Watch != nil {
-		engine = o.Watch(engine)
-	}
-	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
-		return fmt.Errorf("open the registry: %w", err)
-	}
-	return nil
 }
 
 func publicURL(config Config) (*url.URL, error) {
