@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"embed"
+	"html/template"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -65,7 +66,9 @@ func New(config Config) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, err := web.Open(web.Config{Brand: "Sign in", Files: files, AssetAt: ownPrefix + "assets/", Log: config.Log})
+	pages, err := web.Open(web.Config{Brand: "Sign in", Files: files, AssetAt: ownPrefix + "assets/", Log: config.Log, Funcs: template.FuncMap{
+		"newPassword": func(label, problem string) newPassword { return newPassword{label, problem} },
+	}})
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +86,9 @@ func New(config Config) (*Gateway, error) {
 	}
 	return g, nil
 }
+
+// newPassword is what the field for a new password shows.
+type newPassword struct{ Label, Problem string }
 
 // Route is one route of the gateway.
 type Route struct {
@@ -164,6 +170,12 @@ func (g *Gateway) admit(q *request, kind HostKind) {
 	}
 	if _, pattern := mux.Handler(q.r); pattern == "" {
 		g.nothing(q) // on every host, so that paths do not tell which are portals'
+		return
+	}
+	if strings.HasPrefix(q.r.URL.Path, "/unsubscribe/") {
+		// A mailbox's provider posts here for its user (RFC 8058): the token is all
+		// that it needs, and a page elsewhere does not have it.
+		mux.ServeHTTP(q.w, q.r)
 		return
 	}
 	g.pages.Protect(mux).ServeHTTP(q.w, q.r)
