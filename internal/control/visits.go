@@ -50,7 +50,7 @@ type Doorway struct {
 }
 
 // SignedIn reports whether the browser has a session at the sign-in host.
-func (d Doorway) SignedIn() bool { return d.Session.ID != "" }
+func (d *Doorway) SignedIn() bool { return d.Session.ID != "" }
 
 // Doorway returns what the sign-in host knows of a request with a session's
 // cookie. It is KindNotFound for a token that is not authentic.

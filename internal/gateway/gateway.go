@@ -22,7 +22,7 @@ import (
 	"portico/internal/web"
 )
 
-//go:embed pages
+//go:embed pages pages/_*.html
 var pageFiles embed.FS
 
 // ownPrefix is what the gateway's own paths on a portal's host begin with, so

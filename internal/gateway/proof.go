@@ -37,10 +37,10 @@ func (g *Gateway) showProof(q *request, status int, problem string) error {
 	}
 	v := newInvitationView(d)
 	v.At, v.Problem, v.Name, v.Email = proofPath(way), problem, q.value("name"), d.Inviting.Account.Email
-	title := map[portico.AcceptStep]string{
-		portico.StepProve: "Accept the invitation", portico.StepSignIn: "Sign in to accept",
-		portico.StepJoin: "Join the portal", portico.StepOther: "Another account",
-	}[d.Step]
+	title := "Accept the invitation"
+	if d.Step == portico.StepOther {
+		title = "Another account"
+	}
 	g.render(q, "proof", title, status, d.Portal.Portal, v)
 	return nil
 }
