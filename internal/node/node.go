@@ -26,6 +26,7 @@ import (
 	"portico/internal/jobs"
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
 )
 
@@ -43,8 +44,13 @@ type Options struct {
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
+	// AtWork and Readers bound what the API does at once; tests only. Zero: the
+	// defaults.
+	AtWork, Readers int
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
+	// Relay changes how the mail server is used; tests only.
+	Relay func(*mail.Relay)
 	// Watch wraps the engine, to count what a test's requests ask of it.
 	Watch func(store.Engine) store.Engine
 }
@@ -65,6 +71,7 @@ type Core struct {
 	Control   *control.Control
 	Lifecycle *lifecycle.Lifecycle
 	Jobs      *jobs.Runner
+	Mail      *mail.Sender
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
@@ -112,7 +119,19 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, nil
+	return c, c.openMail(exclusive, o)
+}
+
+// openMail readies the sender of mail.
+func (c *Core) openMail(exclusive bool, o Options) error {
+	relay, err := c.Config.Relay()
+	if relay != nil && o.Relay != nil {
+		o.Relay(relay)
+	}
+	c.Mail = mail.NewSender(mail.Config{
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+	})
+	return err
 }
 
 func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
@@ -177,6 +196,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 	}
 	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+		AtWork: o.AtWork, Readers: o.Readers,
 	})
 	if err != nil {
 		return nil, err
@@ -214,6 +234,10 @@ func (n *Node) start() error {
 		return err
 	}
 	n.onClose(n.Jobs.Stop)
+	if err := n.Mail.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Mail.Stop)
 	return nil
 }
 
