@@ -13,6 +13,7 @@ const (
 	LabelMailedCodes   Label = "mailed codes"   // MAC: what is stored of a short code sent by mail, so that a dump cannot be searched for it
 	LabelUnsubscribe   Label = "unsubscribe"    // MAC: the link that stops mail to an address
 	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
+	LabelConsole       Label = "console"        // MAC: the cookies of the console, bound to session
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
 	LabelStored        Label = "stored"         // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
@@ -25,6 +26,6 @@ const (
 func Labels() []Label {
 	return []Label{
 		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
-		LabelCursors, LabelForms, LabelStored, labelFingerprint,
+		LabelConsole, LabelCursors, LabelForms, LabelStored, labelFingerprint,
 	}
 }
