@@ -71,6 +71,7 @@ func New(config Config) *Control {
 	c := &Control{config: config, store: config.Store, auth: config.Auth, lifecycle: config.Lifecycle}
 	c.refusals = newRefusals(config.Store, config.Log)
 	if config.Jobs != nil {
+		config.Jobs.Handle(jobImport, c.workOffPart)
 		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
 			return c.store.Update(ctx, forgetOld)
 		})
@@ -81,6 +82,9 @@ func New(config Config) *Control {
 // forgetOld deletes what nothing can use any more.
 func forgetOld(tx *store.Tx) error {
 	if err := tx.ExpireAnswers(); err != nil {
+		return err
+	}
+	if err := tx.ForgetImports(tx.Now.Add(-portico.ImportLife)); err != nil {
 		return err
 	}
 	_, err := tx.DeleteExpiredSessions()
