@@ -18,6 +18,10 @@ const (
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"
+	ActionInvitationResent  Action = "invitation.resent"
+	ActionInvitationRevoked Action = "invitation.revoked"
+	ActionInvitationBounced Action = "invitation.bounced"
+	ActionAddressBlocked    Action = "address.blocked"
 
 	ActionOrganizationCreated   Action = "organization.created"
 	ActionOrganizationSuspended Action = "organization.suspended"

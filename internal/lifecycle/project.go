@@ -90,6 +90,7 @@ func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {
 // whether one of them was about the account. It makes a repeat of a call that
 // was answered 503 settle what the first one began.
 func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow, accountID string) (about bool, err error) {
+	finished := l.config.Jobs.Finished()
 	var pending []store.Job
 	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
 		pending, err = tx.JobsOf(p.ID, ProjectJob)
@@ -99,6 +100,9 @@ func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow, ac
 		return false, err
 	}
 	for _, job := range pending {
+		if slices.Contains(finished, job.ID) {
+			continue
+		}
 		var payload projectPayload
 		if err := json.Unmarshal([]byte(job.Payload), &payload); err != nil {
 			return false, err

@@ -22,11 +22,16 @@ type Config struct {
 	OpsListen string
 	// Data is the data folder.
 	Data string
+	// DatabaseURL is the registry's PostgreSQL database, on whose server the
+	// portals' databases are made; empty: SQLite in the data folder.
+	DatabaseURL string
 	// Node is this node's name in logs; the host's name when empty.
 	Node string
 	// PublicURL is where the service is reached from outside; empty: where it
 	// listens, as localhost.
 	PublicURL string
+	// TrustedProxies are the proxies that may name the address of a client.
+	TrustedProxies Proxies
 	// PortalDomain is the domain below which portals have their addresses.
 	PortalDomain string
 	// AdminEmail, AdminPassword and Organization make a first administrator of
@@ -54,7 +59,18 @@ type Setting struct {
 	Doc     string
 	Default string
 	Secret  bool // never printed, never a flag; takes a _FILE variable
-	set     func(*Config, string) error
+	// Hide takes out of a value what may not be printed; nil: nothing.
+	Hide func(string) string
+	set  func(*Config, string) error
+}
+
+// redactURL takes the password out of a URL.
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(set)"
+	}
+	return u.Redacted()
 }
 
 // Env returns the name of the setting's environment variable.
@@ -81,8 +97,13 @@ func Settings() []Setting {
 		{Name: "listen", Default: "127.0.0.1:8010", Doc: "host and port of API, reference and portals", set: str(func(c *Config) *string { return &c.Listen })},
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
+		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
+		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {
+			c.TrustedProxies, err = ParseProxies(v)
+			return err
+		}},
 		{Name: "portal-domain", Default: "localhost", Doc: "the domain below which portals have their addresses", set: str(func(c *Config) *string { return &c.PortalDomain })},
 		{Name: "admin-email", Doc: "address of the first administrator, made when there is no organization", set: str(func(c *Config) *string { return &c.AdminEmail })},
 		{Name: "admin-password", Secret: true, Doc: "the first administrator's password", set: str(func(c *Config) *string { return &c.AdminPassword })},
@@ -110,6 +131,9 @@ type Value struct {
 func (v Value) Shown() string {
 	if v.Secret && v.Value != "" {
 		return "(set)"
+	}
+	if v.Hide != nil && v.Value != "" {
+		return v.Hide(v.Value)
 	}
 	return v.Value
 }

@@ -19,6 +19,7 @@ import (
 
 	"portico"
 	"portico/internal/auth"
+	"portico/internal/console"
 	"portico/internal/control"
 	"portico/internal/failpoint"
 	"portico/internal/httpapi"
@@ -26,13 +27,12 @@ import (
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
 	"portico/internal/store"
-	"portico/internal/store/sqlite"
 )
 
 // Options are what tests and commands give a node beyond its configuration.
 type Options struct {
 	Log        *slog.Logger
-	Now        func() time.Time // time.Now when nil
+	Now        func() time.Time // time.Now, and the database server's where there is one, when nil
 	Failpoints *failpoint.Set   // tests only
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
@@ -49,6 +49,14 @@ type Options struct {
 	Watch func(store.Engine) store.Engine
 }
 
+// clock returns the node's clock.
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
+}
+
 // Core is everything of a node but its listeners: what commands work with.
 type Core struct {
 	Config    Config
@@ -60,7 +68,7 @@ type Core struct {
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
-	engine *sqlite.Engine
+	engine store.Engine
 	closes []func()
 }
 
@@ -69,9 +77,6 @@ type Core struct {
 func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	c := &Core{Config: config, Log: o.Log}
 	defer func() {
@@ -82,19 +87,20 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	if err := checkRestored(config.Data); err != nil {
 		return nil, err
 	}
-	ids := portico.NewIDSource(o.Now)
+	ids := portico.NewIDSource(o.clock())
 	if err := c.openStorage(exclusive, o, ids); err != nil {
 		return nil, err
 	}
 	if err := c.openRing(); err != nil {
 		return nil, err
 	}
-	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
+	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
+	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: exclusive,
+		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -103,7 +109,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	}
 	c.Control = control.New(control.Config{
 		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
-		PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
+		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
 	return c, nil
@@ -117,30 +123,6 @@ func (c *Core) Close() {
 		f()
 	}
 	c.closes = nil
-}
-
-// openStorage opens the engine and the registry over it.
-func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
-	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
-		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
-	})
-	if err != nil {
-		return err
-	}
-	c.onClose(func() {
-		if err := c.engine.Close(); err != nil {
-			c.Log.Error("the storage did not close cleanly", "error", err)
-		}
-	})
-	var engine store.Engine = c.engine
-	if o.Watch != nil {
-		engine = o.Watch(engine)
-	}
-	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
-		return fmt.Errorf("open the registry: %w", err)
-	}
-	return nil
 }
 
 func publicURL(config Config) (*url.URL, error) {
@@ -159,6 +141,7 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	console *console.Console
 	public  *server
 	ops     *server
 	metrics *metrics
@@ -191,9 +174,15 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err := n.start(); err != nil {
 		return nil, err
 	}
-	n.api = httpapi.New(httpapi.Config{
+	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
 	})
+	if err != nil {
+		return nil, err
+	}
+	if n.console, err = n.openConsole(); err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
@@ -202,7 +191,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
-	n.public = servePublic(public, n.handler(), n.Log, o.Timeouts)
+	n.public = servePublic(public, config.TrustedProxies.front(n.handler()), n.Log, o.Timeouts)
 	n.onClose(func() { n.public.stop(shutdownPatience) })
 	return n, nil
 }
@@ -227,12 +216,34 @@ func (n *Node) start() error {
 	return nil
 }
 
+func (n *Node) openConsole() (*console.Console, error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Config{
+		Control: n.Control, Auth: n.Auth, Log: n.Log, PublicURL: public, Observe: n.metrics.observe,
+	})
+}
+
 // handler routes the public listener.
 func (n *Node) handler() http.Handler {
 	if !n.Config.DevMail {
-		return n.api
+		return n.publicPages()
 	}
-	return newDevMail(n.Core, n.api)
+	return newDevMail(n.Core, n.publicPages())
+}
+
+// publicPages serves the public host: the console's pages, and the API with
+// its reference, which answers too for what is nobody's.
+func (n *Node) publicPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.console.Owns(r) {
+			n.console.ServeHTTP(w, r)
+			return
+		}
+		n.api.ServeHTTP(w, r)
+	})
 }
 
 // URL returns where the node is reached from outside.
@@ -256,24 +267,16 @@ func (n *Node) bootstrap(ctx context.Context) error {
 	if n.Config.AdminEmail == "" {
 		return nil
 	}
-	all, err := n.Control.Organizations(ctx)
-	if err != nil || len(all) > 0 {
-		return err
-	}
 	name := n.Config.Organization
 	if name == "" {
 		name = "My organization"
 	}
-	o, err := n.Control.CreateOrganization(ctx, control.OrganizationCreate{Name: name, Kind: portico.Production})
-	if err != nil {
-		return err
-	}
-	_, err = n.Control.CreateAccount(ctx, control.AccountCreate{
-		Email: n.Config.AdminEmail, Password: n.Config.AdminPassword, OrganizationID: o.ID, Role: portico.Owner,
-	})
+	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
-	n.Log.Info("made the first administrator", "organization", o.ID)
+	if made != "" {
+		n.Log.Info("made the first administrator", "organization", made)
+	}
 	return nil
 }

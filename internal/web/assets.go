@@ -72,13 +72,16 @@ func (a *assets) address(name string) (string, error) {
 	return "", fmt.Errorf("web: there is no asset %s", name)
 }
 
-// mustAddress is address for the assets of this package.
-func (a *assets) mustAddress(name string) string {
-	address, err := a.address(name)
-	if err != nil {
-		panic(err)
+// addresses returns where an asset and those after it are served.
+func (a *assets) addresses(first string, more []string) ([]string, error) {
+	all := make([]string, 1+len(more))
+	for i, name := range append([]string{first}, more...) {
+		var err error
+		if all[i], err = a.address(name); err != nil {
+			return nil, err
+		}
 	}
-	return address
+	return all, nil
 }
 
 // ServeHTTP implements http.Handler.
@@ -100,15 +103,28 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", file.contentType)
 	h.Set("Cache-Control", "public, max-age=31536000, immutable")
-	h.Set("Vary", "Accept-Encoding")
-	body := file.plain
+	sendFixed(w, r, file.plain, file.gzip)
+}
+
+// sendFixed sends what does not change in the form that the client takes, or
+// says that the client has it.
+func sendFixed(w http.ResponseWriter, r *http.Request, plain, packed []byte) {
+	h := w.Header()
+	h.Add("Vary", "Accept-Encoding")
+	body := plain
 	if takesGzip(r) {
-		body = file.gzip
+		body = packed
 		h.Set("Content-Encoding", "gzip")
+	}
+	tag := `"` + digest(body) + `"`
+	h.Set("ETag", tag)
+	if r.Header.Get("If-None-Match") == tag {
+		w.WriteHeader(http.StatusNotModified)
+		return
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
-	if r.Method == http.MethodGet {
+	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a reader that went away is nobody's error
 	}
 }

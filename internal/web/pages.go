@@ -46,17 +46,14 @@ type Page struct {
 	Nav     []Link // at the head
 	Account *Account
 	Notices []Notice // above "main"
-	Scripts []string // the front's assets to run, beside web.js
+	Styles  []string // the front's assets beside web.css
+	Scripts []string // and beside web.js
 	Aside   bool     // the page defines "aside", which stands beside "main"; its dot is Data too
 	Narrow  bool     // a form or a message alone, in the middle
 
 	// Secret says that the page shows a secret, or that its own address is one:
 	// it is not compressed, its address is told to nobody, and no machine keeps it.
 	Secret bool
-
-	// Public says that the page is the same for everyone: it may be kept by who
-	// asks again each time whether it still holds.
-	Public bool
 
 	// FormAction names origins other than the page's own that its forms lead to.
 	FormAction []string
@@ -117,9 +114,8 @@ type Problem struct {
 type view struct {
 	Page
 
-	Home      string
-	Sheet     string
-	ScriptSrc []string
+	Home             string
+	Sheets, Programs []string // addresses
 }
 
 // Open parses the templates and reads the assets. A template that is not right
@@ -230,13 +226,13 @@ func (p *Pages) execute(t *template.Template, page Page) ([]byte, error) {
 	if page.Brand == "" {
 		page.Brand = p.config.Brand
 	}
-	v := view{Page: page, Home: p.config.Home, Sheet: p.assets.mustAddress("web.css")}
-	for _, name := range append([]string{"web.js"}, page.Scripts...) {
-		address, err := p.assets.address(name)
-		if err != nil {
-			return nil, err
-		}
-		v.ScriptSrc = append(v.ScriptSrc, address)
+	v := view{Page: page, Home: p.config.Home}
+	var err error
+	if v.Sheets, err = p.assets.addresses("web.css", page.Styles); err != nil {
+		return nil, err
+	}
+	if v.Programs, err = p.assets.addresses("web.js", page.Scripts); err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
 	if err := t.ExecuteTemplate(&out, "layout", v); err != nil {
@@ -255,14 +251,6 @@ func write(w http.ResponseWriter, r *http.Request, page Page, body []byte) {
 	if status == 0 {
 		status = http.StatusOK
 	}
-	if page.Public && status == http.StatusOK {
-		tag := `"` + digest(body) + `"`
-		h.Set("ETag", tag)
-		if r.Header.Get("If-None-Match") == tag {
-			w.WriteHeader(http.StatusNotModified)
-			return
-		}
-	}
 	// What is compressed beside what a stranger chose tells its length to who
 	// watches the line, so a page with a secret is not.
 	if !page.Secret && takesGzip(r) {
@@ -274,6 +262,27 @@ func write(w http.ResponseWriter, r *http.Request, page Page, body []byte) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // a reader that went away is nobody's error
 	}
+}
+
+// Fixed returns a page that is the same for everyone and for as long as the
+// process lives. It is made once, and who has it asks only whether it still holds.
+func (p *Pages) Fixed(name string, page Page) (http.Handler, error) {
+	t := p.templates[name]
+	if t == nil {
+		return nil, fmt.Errorf("web: there is no page %s", name)
+	}
+	plain, err := p.execute(t, page)
+	if err != nil {
+		return nil, err
+	}
+	packed := compress(plain)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		setPolicy(h, page)
+		h.Set("Content-Type", "text/html; charset=utf-8")
+		h.Set("Cache-Control", "no-cache")
+		sendFixed(w, r, plain, packed)
+	}), nil
 }
 
 // AssetPath is the path below which the assets are.

@@ -18,14 +18,11 @@ func setPolicy(h http.Header, page Page) {
 	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
 	h.Set("Referrer-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
-	switch {
-	case page.Secret:
+	if page.Secret {
 		// With it a browser sends "Origin: null" with the page's own forms. They
 		// pass Protect by Sec-Fetch-Site, which is sent over TLS and to localhost.
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Robots-Tag", "noindex, nofollow")
-	case page.Public:
-		h.Set("Cache-Control", "no-cache")
 	}
 }
 

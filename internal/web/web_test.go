@@ -149,7 +149,6 @@ func TestPolicy(t *testing.T) {
 			"Content-Security-Policy": csp, "Cache-Control": "no-store", "Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff",
 			"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin", "Content-Encoding": "gzip", "X-Robots-Tag": "", "ETag": "",
 		}},
-		"public": {web.Page{Public: true}, map[string]string{"Cache-Control": "no-cache"}},
 		"secret": {web.Page{Secret: true}, map[string]string{
 			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow", "Content-Encoding": "",
 		}},
@@ -169,17 +168,28 @@ func TestPolicy(t *testing.T) {
 	}
 }
 
-// TestPublicPageIsKept shows that an unchanged page is not sent again.
-func TestPublicPageIsKept(t *testing.T) {
+// TestFixed shows that an unchanged page is not sent again, in each of its forms.
+func TestFixed(t *testing.T) {
 	t.Parallel()
-	h := rendering(gallery(t, io.Discard), "plain", web.Page{Title: "One", Public: true, Data: "One"})
-	first := get(h, "/")
-	again := get(h, "/", "If-None-Match", first.Header().Get("ETag"))
-	if again.Code != http.StatusNotModified || again.Body.Len() != 0 {
-		t.Errorf("%d, %d bytes", again.Code, again.Body.Len())
+	pages := gallery(t, io.Discard)
+	h, err := pages.Fixed("plain", web.Page{Title: "One", Data: "One"})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if strings.Contains(first.Body.String(), "<aside>") || !strings.Contains(first.Body.String(), "A partial") {
-		t.Error(first.Body.String())
+	for _, encoding := range []string{"", "gzip"} {
+		first := get(h, "/", "Accept-Encoding", encoding)
+		again := get(h, "/", "Accept-Encoding", encoding, "If-None-Match", first.Header().Get("ETag"))
+		if again.Code != http.StatusNotModified || again.Body.Len() != 0 || again.Header().Get("Cache-Control") != "no-cache" {
+			t.Errorf("%q: %d, %d bytes", encoding, again.Code, again.Body.Len())
+		}
+		if body := inflate(t, first); strings.Contains(body, "<aside>") || !strings.Contains(body, "A partial") {
+			t.Error(body)
+		}
+	}
+	for name, page := range map[string]web.Page{"absent": {}, "broken": {Data: struct{}{}}, "plain": {Styles: []string{"none.css"}}} {
+		if _, err := pages.Fixed(name, page); err == nil {
+			t.Errorf("%s: no error", name)
+		}
 	}
 }
 
