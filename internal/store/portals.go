@@ -30,9 +30,11 @@ func scanPortal(row scanner, more ...any) (PortalRow, error) {
 	var p PortalRow
 	var verified sql.NullInt64
 	var lease, created, modified int64
-	err := row.Scan(append([]any{&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
+	err := row.Scan(append([]any{
+		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
 		&p.DomainStatus, &verified, &p.State, &p.Generation, &p.Attempts, &p.LastError,
-		&lease, &p.Fence, &p.RequestID, &created, &p.CreatedBy, &modified, &p.ModifiedBy}, more...)...)
+		&lease, &p.Fence, &p.RequestID, &created, &p.CreatedBy, &modified, &p.ModifiedBy,
+	}, more...)...)
 	if err != nil {
 		return PortalRow{}, notFound(err)
 	}
