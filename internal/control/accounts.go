@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 
 	"portico"
 	"portico/internal/auth"
@@ -60,9 +59,6 @@ func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountC
 		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
 			detail{"email": out.Account.Email, "role": in.Role, "linked": !out.New}))
 	})
-	if errors.Is(err, store.ErrUnique) {
-		err = portico.WrapError(portico.KindConflict, err, "%s was added by somebody else just now.", address.Stored)
-	}
 	if err != nil {
 		return AccountCreated{}, err
 	}

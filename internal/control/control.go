@@ -83,6 +83,9 @@ func forgetOld(tx *store.Tx) error {
 	if err := tx.ExpireAnswers(); err != nil {
 		return err
 	}
+	if err := tx.ForgetRemovals(); err != nil {
+		return err
+	}
 	_, err := tx.DeleteExpiredSessions()
 	return err
 }
