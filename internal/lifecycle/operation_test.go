@@ -1,7 +1,6 @@
 package lifecycle
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -95,4 +94,3 @@ func (w *world) aborted(row store.PortalRow) {
 	}))
 }
 
-var _ = context.Background
