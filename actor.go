@@ -59,6 +59,21 @@ func (p Principal) MayAdministerPortals(need Scope) error {
 	return nil
 }
 
+// MayManageOrganization decides whether the principal may see and change who
+// is a member of its organization, and read its audit log: its owners and
+// admins, unless the organization is a portal, whose guests are managed from
+// the organization above it. A personal token limited to scopes may not: none
+// of them is about members.
+func (p Principal) MayManageOrganization() error {
+	if p.Kind == PortalKind || p.Suspended || !p.Role.Administers() {
+		return Errorf(KindForbidden, "Only accessible by the organization's owners and admins.")
+	}
+	if p.Scopes != nil {
+		return Errorf(KindForbidden, "This token is limited to scopes, and none of them is about the organization itself.")
+	}
+	return nil
+}
+
 // MayManageTokens decides whether the principal may list, make or revoke
 // personal access tokens, or switch organizations: a personal token can do
 // neither.

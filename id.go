@@ -22,6 +22,7 @@ const (
 	PrefixEvent        = "evt_"
 	PrefixMail         = "mail_"
 	PrefixJob          = "job_"
+	PrefixChallenge    = "chal_"
 )
 
 // idLength is the number of base32 characters after the prefix: 128 bits.

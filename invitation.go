@@ -27,6 +27,7 @@ type Invitation struct {
 	ID         string
 	PortalID   string
 	AccountID  string
+	Email      string // the account's, to which mail goes
 	State      InvitationState
 	Generation int
 	FirstName  string
@@ -43,6 +44,9 @@ type Invitation struct {
 func (i Invitation) Live(now time.Time) bool {
 	return i.State == InvitationPending && now.Before(i.ExpiresAt)
 }
+
+// Name returns the invited person's name, or the address when none was given.
+func (i Invitation) Name() string { return nameOf(i.FirstName, i.LastName, i.Email) }
 
 // Recipient is one person of a bulk invitation, as sent.
 type Recipient struct {
@@ -132,14 +136,16 @@ func (u PortalUser) StatusAt(now time.Time) GuestStatus {
 }
 
 // Name returns the person's name, or the address when none was given.
-func (u PortalUser) Name() string {
+func (u PortalUser) Name() string { return nameOf(u.FirstName, u.LastName, u.Email) }
+
+func nameOf(first, last, email string) string {
 	switch {
-	case u.FirstName != "" && u.LastName != "":
-		return u.FirstName + " " + u.LastName
-	case u.FirstName != "":
-		return u.FirstName
-	case u.LastName != "":
-		return u.LastName
+	case first != "" && last != "":
+		return first + " " + last
+	case first != "":
+		return first
+	case last != "":
+		return last
 	}
-	return u.Email
+	return email
 }

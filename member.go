@@ -16,6 +16,16 @@ const (
 // Administers reports whether the role manages its organization.
 func (r Role) Administers() bool { return r == Owner || r == Admin }
 
+// MayChange decides whether a member with role r may give another member the
+// role to in place of from; empty is no membership. Only an owner makes or
+// unmakes an owner: an admin must not be able to lock the owners out.
+func (r Role) MayChange(from, to Role) error {
+	if r != Owner && (from == Owner || to == Owner) {
+		return Errorf(KindForbidden, "Only an owner may make or unmake an owner.")
+	}
+	return nil
+}
+
 // ParseRole returns the role for an organization that is not a portal.
 func ParseRole(s string) (Role, error) {
 	switch r := Role(s); r {

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"portico"
+	"portico/client"
 )
 
 // The exit codes that no kind of error has.
@@ -55,7 +57,28 @@ func exitCode(err error) int {
 	if o, ok := errors.AsType[*outcome](err); ok {
 		return o.code
 	}
+	if status := client.StatusOf(err); status != 0 {
+		return statusCode(status)
+	}
 	return exitCodes()[portico.KindOf(err)]
+}
+
+// statusCode returns the exit code of an answer of the API.
+func statusCode(status int) int {
+	kinds := map[int]portico.Kind{
+		http.StatusUnauthorized: portico.KindUnauthorized, http.StatusForbidden: portico.KindForbidden,
+		http.StatusNotFound: portico.KindNotFound, http.StatusConflict: portico.KindConflict,
+		http.StatusTooManyRequests: portico.KindRateLimited,
+	}
+	kind, ok := kinds[status]
+	switch {
+	case ok:
+	case status >= http.StatusInternalServerError:
+		kind = portico.KindUnavailable
+	default:
+		kind = portico.KindInvalid
+	}
+	return exitCodes()[kind]
 }
 
 // explain returns an error as one line for a person at this machine. What the

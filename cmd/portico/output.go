@@ -69,24 +69,35 @@ func printJSON(w io.Writer, value any) error {
 	return encoder.Encode(value)
 }
 
-func printRows[T any](p *program, form string, rows []T, columns []column[T]) error {
-	headings := make([]string, len(columns))
+// cellsOf returns the headings and the cells of rows.
+func cellsOf[T any](rows []T, columns []column[T]) (headings []string, cells [][]string) {
+	headings = make([]string, len(columns))
 	for i, c := range columns {
 		headings[i] = c.heading
 	}
-	cells := make([][]string, len(rows))
+	cells = make([][]string, len(rows))
 	for i, row := range rows {
 		for _, c := range columns {
 			cells[i] = append(cells[i], c.of(row))
 		}
 	}
-	if form == "csv" {
-		w := csv.NewWriter(p.stdout)
-		if err := w.Write(headings); err != nil {
-			return err
-		}
-		return w.WriteAll(cells)
+	return headings, cells
+}
+
+func printCSV[T any](to io.Writer, rows []T, columns []column[T]) error {
+	headings, cells := cellsOf(rows, columns)
+	w := csv.NewWriter(to)
+	if err := w.Write(headings); err != nil {
+		return err
 	}
+	return w.WriteAll(cells)
+}
+
+func printRows[T any](p *program, form string, rows []T, columns []column[T]) error {
+	if form == "csv" {
+		return printCSV(p.stdout, rows, columns)
+	}
+	headings, cells := cellsOf(rows, columns)
 	w := p.stdout
 	flush := func() error { return nil }
 	if _, ok := terminal(p.stdout); ok {

@@ -41,6 +41,7 @@ const rootLong = `Portico serves portals: each with a database, an address and g
 
   portico demo     try it: a seeded server on http://localhost:8010
   portico serve    serve the data in ./portico-data
+  portico portal   work with portals of a running service; guest: with their guests
 
 Data goes to standard output, everything else to standard error. Every setting
 is a flag, a variable PORTICO_… or a default, in this order; 'portico config
@@ -63,6 +64,7 @@ func (p *program) newRoot() *cobra.Command {
 	root.AddCommand(
 		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(),
 		p.newBackup(), p.newRestore(), p.newDoctor(), p.newConfig(), p.newVersion(),
+		p.newPortal(), p.newGuest(), p.newProfile(),
 	)
 	return root
 }

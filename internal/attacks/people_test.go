@@ -330,7 +330,7 @@ func (a *arena) checkMails(portal, text string) {
 		}
 		n++
 		page.InviterName, page.Organization = text, text
-		m, err := render.Render(page, mailLink)
+		m, err := render.Render(page, render.Target{Link: mailLink})
 		if err != nil {
 			a.Fatal(err)
 		}

@@ -30,19 +30,9 @@ type AccountCreated struct {
 // it. A stub becomes proven too, and whatever was planted for it is void. A
 // proven account is linked and keeps its password. It is an operator's command.
 func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountCreated, error) {
-	address, err := portico.ParseAddress(in.Email)
+	fresh, err := c.newAccount(ctx, in)
 	if err != nil {
 		return AccountCreated{}, err
-	}
-	if _, err := portico.ParseRole(string(in.Role)); err != nil {
-		return AccountCreated{}, err
-	}
-	in.Name = portico.CleanPersonName(in.Name)
-	hash := ""
-	if in.Password != "" {
-		if hash, err = c.auth.HashPassword(ctx, in.Password, auth.PasswordOwner{Email: address.Stored}); err != nil {
-			return AccountCreated{}, err
-		}
 	}
 	var out AccountCreated
 	err = c.store.Update(ctx, func(tx *store.Tx) error {
@@ -50,19 +40,50 @@ func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountC
 		if err != nil {
 			return err
 		}
-		if out, err = provenAccount(tx, address, in.Name, hash); err != nil {
-			return err
-		}
-		if err := addMember(tx, o, out.Account, in.Role); err != nil {
-			return err
-		}
-		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
-			detail{"email": out.Account.Email, "role": in.Role, "linked": !out.New}))
+		out, err = fresh.create(tx, o)
+		return err
 	})
 	if err != nil {
 		return AccountCreated{}, err
 	}
 	return out, nil
+}
+
+// newAccount is an account that may be written: everything about it that can
+// be refused without the registry was not.
+type newAccount struct {
+	address portico.Address
+	name    string
+	hash    string // of the password; empty without one
+	role    portico.Role
+}
+
+func (c *Control) newAccount(ctx context.Context, in AccountCreate) (newAccount, error) {
+	address, err := portico.ParseAddress(in.Email)
+	if err != nil {
+		return newAccount{}, err
+	}
+	if _, err := portico.ParseRole(string(in.Role)); err != nil {
+		return newAccount{}, err
+	}
+	n := newAccount{address: address, name: portico.CleanPersonName(in.Name), role: in.Role}
+	if in.Password != "" {
+		n.hash, err = c.auth.HashPassword(ctx, in.Password, auth.PasswordOwner{Email: address.Stored})
+	}
+	return n, err
+}
+
+// create writes the account, if there is none, and its membership.
+func (n newAccount) create(tx *store.Tx, o portico.Organization) (AccountCreated, error) {
+	out, err := provenAccount(tx, n.address, n.name, n.hash)
+	if err != nil {
+		return AccountCreated{}, err
+	}
+	if err := addMember(tx, o, out.Account, n.role, portico.OperatorActor); err != nil {
+		return AccountCreated{}, err
+	}
+	return out, tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
+		detail{"email": out.Account.Email, "role": n.role, "linked": !out.New}))
 }
 
 // provenAccount returns the proven account of an address, which it makes or
@@ -93,89 +114,4 @@ func provenAccount(tx *store.Tx, address portico.Address, name, hash string) (Ac
 	a.Proven = true
 	_, err = auth.Prove(tx, a.ID, hash)
 	return AccountCreated{Account: a, New: fresh, PasswordSet: true}, err
-}
-
-func addMember(tx *store.Tx, o portico.Organization, a portico.Account, role portico.Role) error {
-	_, err := tx.Membership(o.ID, a.ID)
-	if err == nil {
-		return portico.Errorf(portico.KindConflict, "%s is a member of %s already.", a.Email, o.Name)
-	}
-	if portico.KindOf(err) != portico.KindNotFound {
-		return err
-	}
-	return tx.InsertMembership(portico.Membership{
-		OrganizationID: o.ID, AccountID: a.ID, Role: role,
-		CreatedAt: tx.Now, CreatedBy: portico.OperatorActor, ModifiedAt: tx.Now, ModifiedBy: portico.OperatorActor,
-	})
-}
-
-// SetRole changes what a member may do in an organization. The last owner or
-// admin keeps a role that administers. It is an operator's command.
-func (c *Control) SetRole(ctx context.Context, organizationID, email string, role portico.Role) error {
-	if _, err := portico.ParseRole(string(role)); err != nil {
-		return err
-	}
-	return c.changeMember(ctx, organizationID, email, role)
-}
-
-// RemoveMember ends a membership, with the sessions and tokens that rest on
-// it. The last owner or admin stays. It is an operator's command.
-func (c *Control) RemoveMember(ctx context.Context, organizationID, email string) error {
-	return c.changeMember(ctx, organizationID, email, "")
-}
-
-// changeMember gives a member another role, or none. The organization is
-// locked before its administrators are counted, so that of two changes at once
-// the second sees the first.
-func (c *Control) changeMember(ctx context.Context, organizationID, email string, role portico.Role) error {
-	address, err := portico.ParseAddress(email)
-	if err != nil {
-		return err
-	}
-	return c.store.Update(ctx, func(tx *store.Tx) error {
-		o, err := ordinaryOrganization(tx, organizationID)
-		if err != nil {
-			return err
-		}
-		if err := tx.LockOrganization(o.ID); err != nil {
-			return err
-		}
-		m, err := memberByKey(tx, o, address)
-		if err != nil || m.Role == role {
-			return err
-		}
-		if m.Role.Administers() && !role.Administers() {
-			others, err := tx.CountAdministrators(o.ID, m.AccountID)
-			if err != nil {
-				return err
-			}
-			if others == 0 {
-				return portico.Errorf(portico.KindConflict,
-					"%s is the last owner or admin of %s. Give that role to somebody else first.", address.Stored, o.Name)
-			}
-		}
-		action := portico.ActionRoleChanged
-		if role == "" {
-			action = portico.ActionMemberRemoved
-			_, err = tx.DeleteMembership(o.ID, m.AccountID)
-		} else {
-			_, err = tx.SetRole(o.ID, m.AccountID, role, portico.OperatorActor)
-		}
-		if err != nil {
-			return err
-		}
-		return tx.InsertEvents(operatorEvent(o.ID, action, m.AccountID, detail{"from": m.Role, "to": role}))
-	})
-}
-
-func memberByKey(tx *store.Tx, o portico.Organization, address portico.Address) (portico.Membership, error) {
-	a, err := tx.AccountByKey(address.Key)
-	var m portico.Membership
-	if err == nil {
-		m, err = tx.Membership(o.ID, a.ID)
-	}
-	if portico.KindOf(err) == portico.KindNotFound {
-		return m, portico.Errorf(portico.KindNotFound, "%s is no member of %s.", address.Stored, o.Name)
-	}
-	return m, err
 }

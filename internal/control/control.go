@@ -22,6 +22,7 @@ import (
 	"portico/internal/auth"
 	"portico/internal/failpoint"
 	"portico/internal/jobs"
+	"portico/internal/keyring"
 	"portico/internal/lifecycle"
 	"portico/internal/store"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Jobs       *jobs.Runner
 	Log        *slog.Logger
 	Failpoints *failpoint.Set
+	Ring       *keyring.Ring
 
 	// PublicURL is where the service is reached from outside: its scheme and
 	// port are those of the portals' addresses too.
@@ -60,6 +62,7 @@ type Control struct {
 	auth      *auth.Auth
 	lifecycle *lifecycle.Lifecycle
 	refusals  *refusals
+	mails     mailKeys
 }
 
 // New returns the operations over their parts. Start begins the work that they
@@ -70,6 +73,7 @@ func New(config Config) *Control {
 	}
 	c := &Control{config: config, store: config.Store, auth: config.Auth, lifecycle: config.Lifecycle}
 	c.refusals = newRefusals(config.Store, config.Log)
+	c.mails = newMailKeys(config.Ring)
 	if config.Jobs != nil {
 		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
 			return c.store.Update(ctx, forgetOld)
@@ -86,6 +90,9 @@ func forgetOld(tx *store.Tx) error {
 	if err := tx.ForgetRemovals(); err != nil {
 		return err
 	}
+	if err := tx.ForgetMails(); err != nil {
+		return err
+	}
 	_, err := tx.DeleteExpiredSessions()
 	return err
 }
@@ -95,6 +102,12 @@ func (c *Control) Start() { c.refusals.start() }
 
 // Stop writes what waits and ends.
 func (c *Control) Stop() { c.refusals.stop() }
+
+// PublicURL returns where the service is reached from outside, without a slash
+// at its end.
+func (c *Control) PublicURL() string {
+	return c.config.PublicURL.Scheme + "://" + c.config.PublicURL.Host
+}
 
 // PortalURL returns where a portal's guests enter: its custom domain once that
 // is active, its own address below the portal domain until then.

@@ -51,7 +51,7 @@ func newIdentity(t *testing.T) *identity {
 		Store: w.store, Ring: ring, IDs: ids, Log: log,
 		Hasher: auth.NewHasher(auth.HasherConfig{Cost: auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1}}),
 	})
-	w.Control = control.New(control.Config{Store: w.store, Auth: w.auth, Log: log})
+	w.Control = control.New(control.Config{Store: w.store, Auth: w.auth, Log: log, Ring: ring})
 	return w
 }
 

@@ -346,7 +346,7 @@ func (v *invitation) add(tx *store.Tx, rows *inviteRows, r recipient, j *judged)
 	if j.known.Invitation != nil {
 		next = *j.known.Invitation
 	}
-	next.PortalID, next.AccountID = v.row.ID, accountID
+	next.PortalID, next.AccountID, next.Email = v.row.ID, accountID, j.known.Account.Email
 	next.State, next.Generation = portico.InvitationPending, next.Generation+1
 	next.FirstName, next.LastName, next.Message = r.FirstName, r.LastName, v.in.Message
 	next.ExpiresAt = tx.Now.Add(v.config.InvitationLife)
@@ -367,7 +367,7 @@ func (v *invitation) add(tx *store.Tx, rows *inviteRows, r recipient, j *judged)
 	if v.in.SendEmail || j.verdict == portico.VerdictLinked {
 		rows.mails = append(rows.mails, store.Mail{
 			Template: template, OrganizationID: v.by.OrganizationID, PortalID: v.row.ID, AccountID: accountID,
-			InvitationID: next.ID, Generation: next.Generation, InviterID: v.by.AccountID,
+			InvitationID: next.ID, Generation: next.Generation, InviterID: v.by.AccountID, Host: store.MailHost(r.address.Key),
 		})
 	}
 	v.changed = append(v.changed, accountID)

@@ -131,7 +131,8 @@ func TestOracle(t *testing.T) {
 		{"answer in flight", sql(`UPDATE idempotency SET snapshot = NULL`), "answer in flight"},
 		{"orphan mail", sql(`UPDATE outbox SET generation = 7`), "mail without its invitation"},
 		{"missing mail", sql(`DELETE FROM outbox`), "without exactly one mail"},
-		{"second mail", sql(`INSERT INTO outbox SELECT id || 'x', template || 'x', organization_id, portal_id, account_id, invitation_id, generation, inviter_id, held_by, state, attempts, run_at, created_at FROM outbox LIMIT 1`), "without exactly one mail"},
+		{"second mail", sql(`INSERT INTO outbox (id, template, organization_id, portal_id, account_id, invitation_id, generation, inviter_id, held_by, state, attempts, run_at, created_at)
+			SELECT id || 'x', template || 'x', organization_id, portal_id, account_id, invitation_id, generation, inviter_id, held_by, state, attempts, run_at, created_at FROM outbox LIMIT 1`), "without exactly one mail"},
 		{"duplicate portal", sql(`INSERT INTO organizations SELECT 'port_x', kind, parent_id, name, 0, 0 FROM organizations WHERE kind = 'portal'`), "two portals by one name"},
 		{"lost guest", sql(`DELETE FROM invitations`, `DELETE FROM outbox`), "do not add up"},
 		{"forgotten stub", sql(`INSERT INTO accounts VALUES ('user_x', 'x@x', 'x@x', '', 0, 0, '')`), "account that nothing holds"},

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"slices"
 
 	"portico"
 	"portico/internal/schema"
@@ -13,22 +14,26 @@ type access uint8
 const (
 	administrator access = iota // a production organization's, with the route's scope
 	anyone                      // any good credential
+	manager                     // an owner or admin of the caller's organization, a sandbox's too
 	person                      // one that signed in, not a personal access token
 	public                      // nobody needs to say who they are
 )
 
 // route is one operation: all that routing, authorization and documents need.
 type route struct {
-	method  string
-	path    string
-	id      string // operationId
-	title   string
-	doc     string
-	tag     string
-	access  access
-	scope   portico.Scope
-	once    bool // takes an Idempotency-Key
-	form    bool // the body is a form
+	method string
+	path   string
+	id     string // operationId
+	title  string
+	doc    string
+	tag    string
+	access access
+	scope  portico.Scope
+	once   bool // takes an Idempotency-Key
+	form   bool // the body is a form
+
+	unlimited bool // never shed: it answers when nothing else does
+
 	body    schema.Component
 	query   interface{ Parameters(in string) []any }
 	success int
@@ -36,6 +41,8 @@ type route struct {
 
 	response  schema.Component // of success; nil: nothing is promised of it
 	listTitle string           // set when the response is an array of them
+
+	cli, sdk string // the same on the command line and in Go; see samples.go
 }
 
 const (
@@ -49,7 +56,7 @@ const only = " Only accessible by production organization administrators."
 
 // table returns the routes in the order of the documents.
 func (a *API) table() []*route {
-	return append(a.portalRoutes(), append(a.identityRoutes(), a.serviceRoutes()...)...)
+	return slices.Concat(a.portalRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
 }
 
 func (a *API) portalRoutes() []*route {
@@ -59,40 +66,56 @@ func (a *API) portalRoutes() []*route {
 			doc: "Creates a new portal experience under the parent production tenant." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalCreate,
 			success: http.StatusCreated, response: portalResponse, handle: body(a.models.portalCreate, a.createPortal),
+			cli: "portico portal create {name}[[ --description {description}]][[ --domain {custom_domain}]]",
+			sdk: "portal, err := c.CreatePortal(ctx, client.PortalCreate{Name: {name}[[, Description: new({description})]][[, CustomDomain: new({custom_domain})]]})",
 		}, {
 			method: "GET", path: "/v1/portal", id: "list_portals_v1_portal_get", title: "List Portals",
 			doc: "Lists the portals of the production tenant, oldest first." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
 			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
-			handle: query(portalQuery, a.listPortals),
+			handle: a.paged(portalQuery, a.listPortals),
+			cli:    "portico portal list[[ --search {q}]]",
+			sdk:    "portals, err := client.Collect(c.Portals(ctx, {q}))",
 		}, {
 			method: "GET", path: "/v1/portal/{portal_id}", id: "get_portal_v1_portal__portal_id__get", title: "Get Portal",
 			doc: "Returns one portal of the production tenant." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead,
 			success: http.StatusOK, response: portalResponse, handle: bare(a.getPortal),
+			cli: "portico portal get {portal_id}",
+			sdk: "portal, err := c.Portal(ctx, {portal_id})",
 		}, {
 			method: "PATCH", path: "/v1/portal/{portal_id}", id: "update_portal_v1_portal__portal_id__patch", title: "Update Portal",
 			doc: "Updates an existing portal's name or custom domain." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalUpdate,
 			success: http.StatusOK, response: portalResponse, handle: body(a.models.portalUpdate, a.updatePortal),
+			cli: "portico portal update {portal_id}[[ --name {name}]][[ --description {description}]][[ --domain {custom_domain}]]",
+			sdk: "var change client.PortalUpdate[[\nchange.Name = {name}]][[\nchange.Description = client.Set({description})]]" +
+				"[[\nchange.CustomDomain = client.Set({custom_domain})]]\nportal, err := c.UpdatePortal(ctx, {portal_id}, change)",
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}", id: "delete_portal_v1_portal__portal_id__delete", title: "Delete Portal",
 			doc: "Deletes a portal and drops its associated database entirely." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true,
 			success: http.StatusOK, handle: bare(a.deletePortal),
+			cli: "portico portal delete {portal_id}",
+			sdk: "err := c.DeletePortal(ctx, {portal_id})",
 		}, {
 			method: "POST", path: "/v1/portal/{portal_id}/users", id: "invite_portal_user_bulk_v1_portal__portal_id__users_post",
 			title: "Invite Portal User Bulk",
 			doc:   "Invites a guest user to a portal, auto-linking existing global accounts if they exist." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true, body: inviteRequest,
 			success: http.StatusCreated, response: inviteResponse, handle: body(inviteRequest, a.inviteUsers),
+			cli: "portico guest invite {portal_id} {users}[[ --message {message}]]",
+			sdk: "answer, err := c.InviteGuests(ctx, {portal_id}, client.Invite{Users: []client.Recipient{{users}}" +
+				"[[, Message: new({message})]][[, SendEmail: new({send_email})]][[, DryRun: {dry_run}]]})",
 		}, {
 			method: "GET", path: "/v1/portal/{portal_id}/users", id: "list_portal_users_v1_portal__portal_id__users_get",
 			title: "List Portal Users",
 			doc:   "Lists all authorized users registered inside a portal's local database." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
 			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
-			handle: query(userQuery, a.listUsers),
+			handle: a.paged(userQuery, a.listUsers),
+			cli:    "portico guest list {portal_id}[[ --status {status}]][[ --search {q}]]",
+			sdk:    "guests, err := client.Collect(c.Guests(ctx, {portal_id}, client.Filter{Status: {status}, Query: {q}}))",
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}/users/{user_id}",
 			id:    "remove_portal_user_v1_portal__portal_id__users__user_id__delete",
@@ -100,6 +123,8 @@ func (a *API) portalRoutes() []*route {
 			doc:   "Removes a guest user's access from a portal and drops their membership documents." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true,
 			success: http.StatusOK, handle: bare(a.removeUser),
+			cli: "portico guest remove {portal_id} {user_id}",
+			sdk: "err := c.RemoveGuest(ctx, {portal_id}, {user_id})",
 		},
 	}
 }
@@ -150,11 +175,38 @@ func (a *API) identityRoutes() []*route {
 	}
 }
 
+func (a *API) memberRoutes() []*route {
+	const only = " Only accessible by the organization's owners and admins; never leaves it without one."
+	return []*route{
+		{
+			method: "GET", path: "/v1/members", id: "list_members_v1_members_get", title: "List Members",
+			doc: "Lists the members of the caller's organization, oldest first." + only,
+			tag: tagAuth, access: manager,
+			success: http.StatusOK, response: memberResponse, listTitle: "Response List Members V1 Members Get", handle: bare(a.listMembers),
+		}, {
+			method: "POST", path: "/v1/members", id: "add_member_v1_members_post", title: "Add Member",
+			doc: "Makes somebody who can sign in already a member of the caller's organization." + only,
+			tag: tagAuth, access: manager, body: memberRequest,
+			success: http.StatusCreated, response: memberResponse, handle: body(memberRequest, a.addMember),
+		}, {
+			method: "PATCH", path: "/v1/members/{user_id}", id: "update_member_v1_members__user_id__patch", title: "Update Member",
+			doc: "Gives a member another role." + only,
+			tag: tagAuth, access: manager, body: memberPatch,
+			success: http.StatusOK, response: memberResponse, handle: body(memberPatch, a.changeMember),
+		}, {
+			method: "DELETE", path: "/v1/members/{user_id}", id: "remove_member_v1_members__user_id__delete", title: "Remove Member",
+			doc: "Ends a membership, with the sessions and tokens that rest on it." + only,
+			tag: tagAuth, access: manager,
+			success: http.StatusOK, handle: bare(a.dropMember),
+		},
+	}
+}
+
 func (a *API) serviceRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/status", id: "status_v1_status_get", title: "Status",
-			doc: "Says that the service answers.", tag: tagStatus, access: public,
+			doc: "Says that the service answers.", tag: tagStatus, access: public, unlimited: true,
 			success: http.StatusOK, response: statusResponse, handle: bare(a.status),
 		}, {
 			method: "GET", path: "/v1/routes", id: "routes_v1_routes_get", title: "Routes",

@@ -10,8 +10,11 @@ type Label string
 const (
 	LabelAccessTokens  Label = "access tokens"  // Ed25519: signs the JWTs of the API
 	LabelInvitations   Label = "invitations"    // MAC: the token of an invitation's link
-	LabelMailedCodes   Label = "mailed codes"   // MAC: what is stored of a short code sent by mail, so that a dump cannot be searched for it
-	LabelUnsubscribe   Label = "unsubscribe"    // MAC: the link that stops mail to an address
+	LabelMailedCodes   Label = "mailed codes"   // MAC: the short code of a challenge, made while its mail is sent and stored nowhere
+	LabelResets        Label = "resets"         // MAC: the link that sets another password
+	LabelBrowsers      Label = "browsers"       // MAC: the cookies of guests' sessions, bound to session and audience
+	LabelIdentity      Label = "identity"       // Ed25519: signs who a guest is, for the app behind a portal
+	LabelUnsubscribe   Label = "unsubscribe"    // Seal: the address in the link that stops mail to it
 	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
@@ -25,6 +28,7 @@ const (
 func Labels() []Label {
 	return []Label{
 		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
+		LabelResets, LabelBrowsers, LabelIdentity,
 		LabelCursors, LabelForms, LabelStored, labelFingerprint,
 	}
 }

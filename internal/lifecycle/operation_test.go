@@ -93,4 +93,3 @@ func (w *world) aborted(row store.PortalRow) {
 		return err
 	}))
 }
-

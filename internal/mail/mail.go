@@ -1,13 +1,14 @@
-// Package mail renders messages: template, data and a link that was made a
-// moment ago become headers, plain text and HTML. It is also the guard on what
-// leaves: text that somebody else chose can neither add a header nor become a
-// link or markup.
+// Package mail renders messages and sends them: template, data and a link that
+// was made a moment ago become headers, plain text and HTML, and leave through
+// the installation's mail server. It is also the guard on what leaves: text that
+// somebody else chose can neither add a header nor become a link or markup, and
+// no address is sent more than its limits.
 //
 // It imports store for what a mail holds, and decides nothing about accounts
 // or portals. It makes no link itself: its caller does, while sending or
 // showing, so that nothing stored can be used.
 //
-// Start with Render.
+// Start with Render, then Sender, then Relay.
 package mail
 
 import (
@@ -35,11 +36,12 @@ type Field struct{ Name, Value string }
 
 // Message is a rendered mail.
 type Message struct {
-	To      string // the stored address
-	ReplyTo string // the inviter's; empty when there is none
-	Subject string // one line, not yet encoded
-	Text    string
-	HTML    string
+	To          string // the stored address
+	ReplyTo     string // the inviter's; empty when there is none
+	Subject     string // one line, not yet encoded
+	Unsubscribe string // the page that ends mail to the address; empty: none
+	Text        string
+	HTML        string
 }
 
 // Fields returns the header fields that the message itself decides. What is not
@@ -65,46 +67,52 @@ func line(s string) string {
 	}, s)
 }
 
+// Target is what a mail leads to, made by the caller while it sends or shows
+// the mail. Both addresses must be ones that this installation made.
+type Target struct {
+	Link        string // where the button leads; of a code: where it is entered
+	Code        string // of TemplateCode
+	Unsubscribe string // the page that ends mail to the address; empty: none
+}
+
 // view is what the templates see. All of it that somebody else chose went
 // through portico.SafeMailText.
 type view struct {
-	Inviter      string // the person, or the organization when nameless
-	Organization string // empty when it is the inviter already
-	Portal       string
+	Title        string
+	Inviter      string   // the person, or the organization when nameless
+	Organization string   // empty when it is the inviter already
+	Portal       string   // empty for mail of the sign-in host
 	Message      []string // lines
+	Guest        string
 	To           string
+	Code         string
 	Link         string
 	Host         string // that the link opens
 	Expires      string
+	Call         string // the path of the API that sends an invitation again
+	Unsubscribe  string
 }
 
-// Render makes the message of a mail. link is where its button leads; it must
-// be an address that this installation made.
-func Render(page store.MailPage, link string) (Message, error) {
-	target, err := url.Parse(link)
-	if err != nil || target.Host == "" || (target.Scheme != "https" && target.Scheme != "http") {
+// Render makes the message of a mail.
+func Render(page store.MailPage, target Target) (Message, error) {
+	link, err := url.Parse(target.Link)
+	if err != nil || link.Host == "" || (link.Scheme != "https" && link.Scheme != "http") {
 		return Message{}, fmt.Errorf("mail: %s has no link to a host", page.ID)
 	}
 	v := view{
 		Inviter: quotable(page.InviterName), Organization: quotable(page.Organization), Portal: quotable(page.PortalName),
-		To: line(page.To), Link: target.String(), Host: target.Host,
-		Expires: page.ExpiresAt.UTC().Format("Monday, 2 January 2006, 15:04 MST"),
+		Guest: line(page.Guest), To: line(page.To), Link: link.String(), Host: link.Host,
+		Unsubscribe: target.Unsubscribe, Call: "/v1/portal/" + page.PortalID + "/invitations/" + page.InvitationID + "/resend",
+		Expires: page.Expires().UTC().Format("Monday, 2 January 2006, 15:04 MST"),
 	}
-	if v.Inviter == "" {
+	if v.Inviter == "" && !page.Template.Solicited() {
 		v.Inviter, v.Organization = v.Organization, ""
 	}
-	if page.Message != "" {
-		v.Message = strings.Split(portico.SafeMailText(page.Message), "\n")
+	m, err := addressed(page, target, &v)
+	if err != nil {
+		return Message{}, err
 	}
-	m := Message{To: v.To, ReplyTo: replyTo(page.InviterEmail)}
-	switch page.Template {
-	case store.TemplateInvited:
-		m.Subject = portico.SubjectText(v.Inviter + " invited you to " + v.Portal)
-	case store.TemplateLinked:
-		m.Subject = portico.SubjectText(v.Inviter + " added you to " + v.Portal)
-	default:
-		return Message{}, fmt.Errorf("mail: %s has the unknown template %q", page.ID, page.Template)
-	}
+	v.Title = m.Subject
 	if m.Text, err = renderText(page.Template, v); err != nil {
 		return Message{}, err
 	}
@@ -114,6 +122,38 @@ func Render(page store.MailPage, link string) (Message, error) {
 	if size := len(m.Text) + len(m.HTML); size > MaxSize {
 		return Message{}, fmt.Errorf("mail: %s would be %d bytes", page.ID, size)
 	}
+	return m, nil
+}
+
+// addressed returns the message with its subject and who gets replies, and fills
+// in what else a template has of its own.
+func addressed(page store.MailPage, target Target, v *view) (Message, error) {
+	m := Message{To: v.To, Unsubscribe: v.Unsubscribe}
+	to := ""
+	if v.Portal != "" {
+		to = " for " + v.Portal
+	}
+	switch page.Template {
+	case store.TemplateInvited:
+		m.Subject, m.ReplyTo = v.Inviter+" invited you to "+v.Portal, replyTo(page.InviterEmail)
+	case store.TemplateLinked:
+		m.Subject, m.ReplyTo = v.Inviter+" added you to "+v.Portal, replyTo(page.InviterEmail)
+	case store.TemplateAsked:
+		m.Subject, m.ReplyTo = "A new invitation to "+v.Portal+" is asked for", replyTo(page.Guest)
+	case store.TemplateCode:
+		m.Subject, v.Code = "Your code"+to, target.Code
+		if v.Code == "" {
+			return Message{}, fmt.Errorf("mail: %s has no code", page.ID)
+		}
+	case store.TemplateReset:
+		m.Subject = "Another password" + to
+	default:
+		return Message{}, fmt.Errorf("mail: %s has the unknown template %q", page.ID, page.Template)
+	}
+	if page.Message != "" && (page.Template == store.TemplateInvited || page.Template == store.TemplateLinked) {
+		v.Message = strings.Split(portico.SafeMailText(page.Message), "\n")
+	}
+	m.Subject = portico.SubjectText(m.Subject)
 	return m, nil
 }
 

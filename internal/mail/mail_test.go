@@ -13,7 +13,14 @@ import (
 	"portico/internal/store"
 )
 
-const link = "https://cafe-partners.portals.example.com/invite/TOKEN"
+const (
+	link = "https://cafe-partners.portals.example.com/invite/TOKEN"
+	code = "072941"
+)
+
+func target() mail.Target {
+	return mail.Target{Link: link, Code: code, Unsubscribe: "https://portals.example.com/unsubscribe/TOKEN"}
+}
 
 func update() bool { return flag.Lookup("update").Value.String() == "true" }
 
@@ -27,8 +34,10 @@ func page(template store.Template, change func(*store.MailPage)) store.MailPage 
 	p := store.MailPage{
 		Mail: store.Mail{ID: "mail_1", Template: template}, To: "ada@example.com", PortalName: "Café Partners",
 		Organization: "Harbour Lane Studio", InviterName: "Maren Solberg", InviterEmail: "maren@example.org",
-		Message: "Hello Ada,\nthe price list is ready.", ExpiresAt: time.Date(2026, 6, 29, 14, 41, 0, 0, time.UTC),
+		Message: "Hello Ada,\nthe price list is ready.", Guest: "ada@example.com",
 	}
+	p.ExpiresAt = time.Date(2026, 6, 29, 14, 41, 0, 0, time.UTC)
+	p.Invitation.ExpiresAt = p.ExpiresAt
 	if change != nil {
 		change(&p)
 	}
@@ -49,13 +58,20 @@ func TestGolden(t *testing.T) {
 	cases := map[string]store.MailPage{
 		"invited": page(store.TemplateInvited, nil),
 		"linked":  page(store.TemplateLinked, nil),
+		"asked":   page(store.TemplateAsked, func(p *store.MailPage) { p.To, p.PortalID, p.InvitationID = "maren@example.org", "port_1", "inv_1" }),
+		"code":    page(store.TemplateCode, func(p *store.MailPage) { p.InviterName, p.InviterEmail = "", "" }),
+		"reset":   page(store.TemplateReset, func(p *store.MailPage) { p.InviterName, p.PortalName, p.Organization = "", "", "" }),
 		"nameless": page(store.TemplateInvited, func(p *store.MailPage) {
 			p.InviterName, p.InviterEmail, p.Message = "", "", ""
 		}),
 		"attack": page(store.TemplateInvited, attack),
 	}
 	for name, p := range cases {
-		m, err := mail.Render(p, link)
+		to := target()
+		if p.Template.Solicited() {
+			to.Unsubscribe = ""
+		}
+		m, err := mail.Render(p, to)
 		if err != nil {
 			t.Fatal(name, err)
 		}
@@ -95,8 +111,8 @@ func TestHostileText(t *testing.T) {
 	ours := regexp.MustCompile(regexp.QuoteMeta(link))
 	loaded := regexp.MustCompile(`<[^>]*(\bsrc=|url\()`)
 	linked := regexp.MustCompile(`(?i)https?://\S|www\.[a-z]|[a-z]@[a-z]|evil\.example`)
-	for _, template := range []store.Template{store.TemplateInvited, store.TemplateLinked} {
-		m, err := mail.Render(page(template, attack), link)
+	for _, template := range store.Templates() {
+		m, err := mail.Render(page(template, attack), mail.Target{Link: link, Code: code})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,7 +128,7 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 		html := strings.ToLower(m.HTML)
-		if strings.Count(html, "<a ") != 1 || strings.Contains(html, "<script") || strings.Contains(html, "<img") || loaded.MatchString(html) {
+		if strings.Count(html, "<a ") > 1 || strings.Contains(html, "<script") || strings.Contains(html, "<img") || loaded.MatchString(html) {
 			t.Errorf("markup got in:\n%s", m.HTML)
 		}
 	}
@@ -121,11 +137,14 @@ func TestHostileText(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "javascript:alert(1)", "/invite/x", "https://", "mailto:a@b.co"} {
-		if _, err := mail.Render(page(store.TemplateInvited, nil), bad); err == nil {
+		if _, err := mail.Render(page(store.TemplateInvited, nil), mail.Target{Link: bad}); err == nil {
 			t.Errorf("link %q is accepted", bad)
 		}
 	}
-	if _, err := mail.Render(page("other", nil), link); err == nil {
+	if _, err := mail.Render(page(store.TemplateCode, nil), mail.Target{Link: link}); err == nil {
+		t.Error("a mail without its code is made")
+	}
+	if _, err := mail.Render(page("other", nil), target()); err == nil {
 		t.Error("an unknown template is accepted")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"portico"
+	"portico/internal/mail"
 )
 
 // Config is how a node runs. Every field has a setting (Settings), by which
@@ -22,11 +23,16 @@ type Config struct {
 	OpsListen string
 	// Data is the data folder.
 	Data string
+	// DatabaseURL is the registry's PostgreSQL database, on whose server the
+	// portals' databases are made; empty: SQLite in the data folder.
+	DatabaseURL string
 	// Node is this node's name in logs; the host's name when empty.
 	Node string
 	// PublicURL is where the service is reached from outside; empty: where it
 	// listens, as localhost.
 	PublicURL string
+	// TrustedProxies are the proxies that may name the address of a client.
+	TrustedProxies Proxies
 	// PortalDomain is the domain below which portals have their addresses.
 	PortalDomain string
 	// AdminEmail, AdminPassword and Organization make a first administrator of
@@ -43,6 +49,10 @@ type Config struct {
 	MaxGuests int
 	// OpenPortals is how many portal databases are kept open.
 	OpenPortals int
+	// SMTPURL is the mail server that takes all mail; empty: mail waits.
+	SMTPURL string
+	// MailFrom is whom mail is from: an address, with or without a name.
+	MailFrom string
 	// DevMail shows the outbox, with its links, at /dev/mail. Loopback only.
 	DevMail bool
 }
@@ -54,7 +64,18 @@ type Setting struct {
 	Doc     string
 	Default string
 	Secret  bool // never printed, never a flag; takes a _FILE variable
-	set     func(*Config, string) error
+	// Hide takes out of a value what may not be printed; nil: nothing.
+	Hide func(string) string
+	set  func(*Config, string) error
+}
+
+// redactURL takes the password out of a URL.
+func redactURL(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(set)"
+	}
+	return u.Redacted()
 }
 
 // Env returns the name of the setting's environment variable.
@@ -81,8 +102,13 @@ func Settings() []Setting {
 		{Name: "listen", Default: "127.0.0.1:8010", Doc: "host and port of API, reference and portals", set: str(func(c *Config) *string { return &c.Listen })},
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
+		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
+		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {
+			c.TrustedProxies, err = ParseProxies(v)
+			return err
+		}},
 		{Name: "portal-domain", Default: "localhost", Doc: "the domain below which portals have their addresses", set: str(func(c *Config) *string { return &c.PortalDomain })},
 		{Name: "admin-email", Doc: "address of the first administrator, made when there is no organization", set: str(func(c *Config) *string { return &c.AdminEmail })},
 		{Name: "admin-password", Secret: true, Doc: "the first administrator's password", set: str(func(c *Config) *string { return &c.AdminPassword })},
@@ -91,6 +117,8 @@ func Settings() []Setting {
 		{Name: "invitation-days", Default: "7", Doc: "days that an invitation can be accepted, 1 to 30", set: num(func(c *Config) *int { return &c.InvitationDays }, 1, int(portico.MaxInvitationLife/(24*time.Hour)))},
 		{Name: "max-guests", Default: "0", Doc: "an organization's limit of guests over all its portals; 0: none", set: num(func(c *Config) *int { return &c.MaxGuests }, 0, 1<<30)},
 		{Name: "open-portals", Default: "512", Doc: "portal databases kept open; the limit of open files may lower it", set: num(func(c *Config) *int { return &c.OpenPortals }, 8, 1<<16)},
+		{Name: "smtp-url", Secret: true, Doc: "the mail server that takes all mail, such as smtp://user:password@mail.example.com:587; empty: mail waits in the outbox", set: str(func(c *Config) *string { return &c.SMTPURL })},
+		{Name: "mail-from", Doc: "whom mail is from, such as Portico <portals@example.com>; smtp-url needs it", set: str(func(c *Config) *string { return &c.MailFrom })},
 		{Name: "dev-mail", Default: "false", Doc: "show the outbox with its links at /dev/mail; refused unless listening on loopback", set: func(c *Config, v string) (err error) {
 			c.DevMail, err = strconv.ParseBool(v)
 			return err
@@ -110,6 +138,9 @@ type Value struct {
 func (v Value) Shown() string {
 	if v.Secret && v.Value != "" {
 		return "(set)"
+	}
+	if v.Hide != nil && v.Value != "" {
+		return v.Hide(v.Value)
 	}
 	return v.Value
 }
@@ -164,6 +195,18 @@ func (c Config) NodeName() string {
 	return name
 }
 
+// Relay returns the mail server that takes all mail; nil when there is none.
+func (c Config) Relay() (*mail.Relay, error) {
+	if c.SMTPURL == "" {
+		return nil, nil //nolint:nilnil // without the setting there is no relay, which is no error
+	}
+	r, err := mail.ParseRelay(c.SMTPURL, c.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("smtp-url: %w", err)
+	}
+	return r, nil
+}
+
 // check refuses values that cannot work together.
 func (c Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -177,6 +220,9 @@ func (c Config) check() error {
 	}
 	if c.DevMail && !loopback(c.Listen) {
 		return fmt.Errorf("dev-mail shows links that sign people in; it needs listen to be a loopback address, not %s", c.Listen)
+	}
+	if _, err := c.Relay(); err != nil {
+		return err
 	}
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
 		return errors.New("admin-email and admin-password go together: set both, or neither")

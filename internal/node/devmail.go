@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"portico"
-	"portico/internal/auth"
-	"portico/internal/keyring"
 	"portico/internal/mail"
 	"portico/internal/store"
 )
@@ -37,7 +35,6 @@ const (
 // stands in front of the other pages of the public listener.
 type devMail struct {
 	core  *Core
-	mac   *keyring.MAC
 	pages *template.Template
 	mux   *http.ServeMux
 }
@@ -46,7 +43,7 @@ type devMail struct {
 // to next.
 func newDevMail(core *Core, next http.Handler) http.Handler {
 	d := &devMail{
-		core: core, mac: core.Ring.MAC(keyring.LabelInvitations), mux: http.NewServeMux(),
+		core: core, mux: http.NewServeMux(),
 		pages: template.Must(template.ParseFS(devMailFiles, "devmailpages/*.html")),
 	}
 	d.mux.Handle("/", next)
@@ -128,7 +125,7 @@ func mailState(page store.MailPage) string {
 	if page.Held {
 		return "held"
 	}
-	return page.State
+	return string(page.State)
 }
 
 // mailAge says in words how long ago a mail was put into the outbox.
@@ -146,16 +143,16 @@ func mailAge(page store.MailPage, now time.Time) string {
 }
 
 func (d *devMail) show(w http.ResponseWriter, r *http.Request) {
-	page, message, link, err := d.core.renderMail(r.Context(), d.mac, r.PathValue("id"))
+	page, message, target, err := d.core.renderMail(r.Context(), r.PathValue("id"))
 	view := struct {
 		ID, State, Portal, Text, Link string
 		Fields                        []mail.Field
-	}{page.ID, mailState(page), page.PortalName, message.Text, link, message.Fields()}
+	}{page.ID, mailState(page), page.PortalName, message.Text, target.Link, message.Fields()}
 	d.write(w, "show.html", view, err)
 }
 
 func (d *devMail) framed(w http.ResponseWriter, r *http.Request) {
-	_, message, _, err := d.core.renderMail(r.Context(), d.mac, r.PathValue("id"))
+	_, message, _, err := d.core.renderMail(r.Context(), r.PathValue("id"))
 	if err != nil {
 		d.write(w, "", nil, err)
 		return
@@ -195,22 +192,15 @@ func (d *devMail) write(w http.ResponseWriter, name string, view any, err error)
 
 // renderMail renders one mail of the outbox, with the link made on the way: it
 // is stored nowhere.
-func (c *Core) renderMail(ctx context.Context, mac *keyring.MAC, id string) (page store.MailPage, m mail.Message, link string, err error) {
-	var row store.PortalRow
+func (c *Core) renderMail(ctx context.Context, id string) (page store.MailPage, m mail.Message, target mail.Target, err error) {
 	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
-		if page, err = tx.MailByID(id); err != nil {
-			return err
-		}
-		row, err = tx.PortalByID(page.PortalID)
+		page, err = tx.MailByID(id)
 		return err
 	})
 	if err != nil {
-		return page, m, "", err
+		return page, m, target, err
 	}
-	link = c.Control.PortalURL(row.Portal)
-	if page.Template == store.TemplateInvited {
-		link += "/invite/" + auth.InvitationToken(mac, page.PortalID, page.InvitationID, page.Generation)
-	}
-	m, err = mail.Render(page, link)
-	return page, m, link, err
+	target = c.Control.MailTarget(page)
+	m, err = mail.Render(page, target)
+	return page, m, target, err
 }

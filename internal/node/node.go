@@ -25,14 +25,14 @@ import (
 	"portico/internal/jobs"
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
-	"portico/internal/store/sqlite"
 )
 
 // Options are what tests and commands give a node beyond its configuration.
 type Options struct {
 	Log        *slog.Logger
-	Now        func() time.Time // time.Now when nil
+	Now        func() time.Time // time.Now, and the database server's where there is one, when nil
 	Failpoints *failpoint.Set   // tests only
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
@@ -43,10 +43,23 @@ type Options struct {
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
+	// AtWork and Readers bound what the API does at once; tests only. Zero: the
+	// defaults.
+	AtWork, Readers int
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
+	// Relay changes how the mail server is used; tests only.
+	Relay func(*mail.Relay)
 	// Watch wraps the engine, to count what a test's requests ask of it.
 	Watch func(store.Engine) store.Engine
+}
+
+// clock returns the node's clock.
+func (o Options) clock() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
 }
 
 // Core is everything of a node but its listeners: what commands work with.
@@ -57,10 +70,11 @@ type Core struct {
 	Control   *control.Control
 	Lifecycle *lifecycle.Lifecycle
 	Jobs      *jobs.Runner
+	Mail      *mail.Sender
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
-	engine *sqlite.Engine
+	engine store.Engine
 	closes []func()
 }
 
@@ -69,9 +83,6 @@ type Core struct {
 func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	c := &Core{Config: config, Log: o.Log}
 	defer func() {
@@ -82,19 +93,20 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	if err := checkRestored(config.Data); err != nil {
 		return nil, err
 	}
-	ids := portico.NewIDSource(o.Now)
+	ids := portico.NewIDSource(o.clock())
 	if err := c.openStorage(exclusive, o, ids); err != nil {
 		return nil, err
 	}
 	if err := c.openRing(); err != nil {
 		return nil, err
 	}
-	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: exclusive})
+	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
+	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: exclusive,
+		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -103,10 +115,22 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	}
 	c.Control = control.New(control.Config{
 		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
-		PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
+		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, nil
+	return c, c.openMail(exclusive, o)
+}
+
+// openMail readies the sender of mail.
+func (c *Core) openMail(exclusive bool, o Options) error {
+	relay, err := c.Config.Relay()
+	if relay != nil && o.Relay != nil {
+		o.Relay(relay)
+	}
+	c.Mail = mail.NewSender(mail.Config{
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+	})
+	return err
 }
 
 func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
@@ -117,30 +141,6 @@ func (c *Core) Close() {
 		f()
 	}
 	c.closes = nil
-}
-
-// openStorage opens the engine and the registry over it.
-func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
-	c.engine, err = sqlite.Open(context.Background(), sqlite.Config{
-		Dir: c.Config.Data, Exclusive: exclusive, MaxHandles: c.Config.OpenPortals,
-		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
-	})
-	if err != nil {
-		return err
-	}
-	c.onClose(func() {
-		if err := c.engine.Close(); err != nil {
-			c.Log.Error("the storage did not close cleanly", "error", err)
-		}
-	})
-	var engine store.Engine = c.engine
-	if o.Watch != nil {
-		engine = o.Watch(engine)
-	}
-	if c.Store, err = store.New(engine, o.Now, ids); err != nil {
-		return fmt.Errorf("open the registry: %w", err)
-	}
-	return nil
 }
 
 func publicURL(config Config) (*url.URL, error) {
@@ -191,9 +191,13 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err := n.start(); err != nil {
 		return nil, err
 	}
-	n.api = httpapi.New(httpapi.Config{
+	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+		AtWork: o.AtWork, Readers: o.Readers,
 	})
+	if err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
@@ -202,7 +206,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
-	n.public = servePublic(public, n.handler(), n.Log, o.Timeouts)
+	n.public = servePublic(public, config.TrustedProxies.front(n.handler()), n.Log, o.Timeouts)
 	n.onClose(func() { n.public.stop(shutdownPatience) })
 	return n, nil
 }
@@ -224,6 +228,10 @@ func (n *Node) start() error {
 		return err
 	}
 	n.onClose(n.Jobs.Stop)
+	if err := n.Mail.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Mail.Stop)
 	return nil
 }
 
@@ -256,24 +264,16 @@ func (n *Node) bootstrap(ctx context.Context) error {
 	if n.Config.AdminEmail == "" {
 		return nil
 	}
-	all, err := n.Control.Organizations(ctx)
-	if err != nil || len(all) > 0 {
-		return err
-	}
 	name := n.Config.Organization
 	if name == "" {
 		name = "My organization"
 	}
-	o, err := n.Control.CreateOrganization(ctx, control.OrganizationCreate{Name: name, Kind: portico.Production})
-	if err != nil {
-		return err
-	}
-	_, err = n.Control.CreateAccount(ctx, control.AccountCreate{
-		Email: n.Config.AdminEmail, Password: n.Config.AdminPassword, OrganizationID: o.ID, Role: portico.Owner,
-	})
+	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
-	n.Log.Info("made the first administrator", "organization", o.ID)
+	if made != "" {
+		n.Log.Info("made the first administrator", "organization", made)
+	}
 	return nil
 }

@@ -88,7 +88,7 @@ func (p *Prop[T, V]) describeField() *member {
 // members. Their order is that of errors and of answers.
 func Object[T any](name string, fields ...Field[T]) *Model[T] {
 	m := &Model[T]{name: name, fields: fields}
-	m.self = &shape{words: name, ref: true}
+	m.self = &shape{words: name, ref: true, input: Input{Kind: InputObject}, example: m.Example}
 	m.self.schema = Map{{"$ref", "#/components/schemas/" + name}}
 	for _, f := range fields {
 		part := f.describeField()
@@ -123,6 +123,20 @@ func (m *Model[T]) Decode(doc *Document) (T, Errors) {
 		m.decode(&d, 0, &v)
 	}
 	return v, d.errs
+}
+
+// InOrder sorts errors by the order of the members that they are about: for
+// those that no declaration could find, appended to what Decode found.
+func (m *Model[T]) InOrder(errs Errors) Errors {
+	at := func(e FieldError) int {
+		if len(e.Loc) < 2 {
+			return -1
+		}
+		name, _ := e.Loc[1].(string)
+		return slices.Index(m.names, name)
+	}
+	slices.SortStableFunc(errs, func(a, b FieldError) int { return at(a) - at(b) })
+	return errs
 }
 
 // AppendJSON appends v as compact JSON. Equal values give equal bytes.

@@ -60,6 +60,19 @@ func (tx *Tx) AccountsByKeys(keys []string) (map[string]portico.Account, error) 
 	return found, err
 }
 
+// AccountsByIDs returns accounts by id. One that is gone is not in the map.
+func (tx *Tx) AccountsByIDs(ids []string) (map[string]portico.Account, error) {
+	found := make(map[string]portico.Account, len(ids))
+	err := selectIn(tx.q, func(list string) string {
+		return `SELECT ` + accountColumns + ` FROM accounts a WHERE a.id IN ` + list
+	}, nil, ids, func(row scanner) error {
+		a, err := scanAccount(row)
+		found[a.ID] = a
+		return err
+	})
+	return found, err
+}
+
 // SetAccountProven notes that control of the account's mailbox was shown. It
 // reports whether the account was unproven until now.
 func (tx *Tx) SetAccountProven(id string) (bool, error) {

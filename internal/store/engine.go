@@ -22,6 +22,14 @@ type SQL interface {
 	QueryRow(query string, args ...any) *sql.Row
 }
 
+// Clocked is what a SQL implements whose engine has a clock that all nodes
+// share: what one node writes by it, a lease above all, another compares.
+type Clocked interface {
+	// ServerNow returns the time at which the transaction began; ok is false
+	// where it was not asked for.
+	ServerNow() (now time.Time, ok bool)
+}
+
 // Database runs transactions on one database, registry or portal. It is safe
 // for concurrent use.
 type Database interface {

@@ -5,12 +5,12 @@ import "portico"
 const membershipColumns = `m.organization_id, m.account_id, m.role, m.first_name, m.last_name,
 	m.created_at, m.created_by, m.modified_at, m.modified_by`
 
-func scanMembership(row scanner) (portico.Membership, error) {
+func scanMembership(row scanner, more ...any) (portico.Membership, error) {
 	var m portico.Membership
 	var created, modified int64
-	err := row.Scan(&m.OrganizationID, &m.AccountID, &m.Role, &m.FirstName, &m.LastName,
-		&created, &m.CreatedBy, &modified, &m.ModifiedBy)
-	if err != nil {
+	dest := append([]any{&m.OrganizationID, &m.AccountID, &m.Role, &m.FirstName, &m.LastName,
+		&created, &m.CreatedBy, &modified, &m.ModifiedBy}, more...)
+	if err := row.Scan(dest...); err != nil {
 		return portico.Membership{}, notFound(err)
 	}
 	m.CreatedAt, m.ModifiedAt = fromMicros(created), fromMicros(modified)
@@ -52,6 +52,42 @@ func (tx *Tx) Memberships(organization string) ([]portico.Membership, error) {
 			return err
 		})
 	return all, err
+}
+
+// Member is a membership with whose it is.
+type Member struct {
+	portico.Membership
+
+	Email string
+	Name  string
+}
+
+// Members returns the members of an organization, oldest first.
+func (tx *Tx) Members(organization string) ([]Member, error) {
+	var all []Member
+	err := scanAll(tx.q, memberQuery+` ORDER BY m.created_at, m.account_id`, []any{organizationID(organization)},
+		func(row scanner) error {
+			m, err := scanMember(row)
+			all = append(all, m)
+			return err
+		})
+	return all, err
+}
+
+// Member returns a member of an organization.
+func (tx *Tx) Member(organization, account string) (Member, error) {
+	if !portico.ValidID(account, portico.PrefixAccount) {
+		account = ""
+	}
+	return scanMember(tx.q.QueryRow(memberQuery+` AND m.account_id = $2`, organizationID(organization), account))
+}
+
+const memberQuery = `SELECT ` + membershipColumns + `, a.email, a.name
+	FROM memberships m JOIN accounts a ON a.id = m.account_id WHERE m.organization_id = $1`
+
+func scanMember(row scanner) (m Member, err error) {
+	m.Membership, err = scanMembership(row, &m.Email, &m.Name)
+	return m, err
 }
 
 // Affiliation is an organization as one of its members sees it.

@@ -132,6 +132,20 @@ func (tx *Tx) Portals(organizationID string, page Page) ([]portico.Portal, error
 	return portals, err
 }
 
+// PortalNames returns the names of an organization's portals, by id.
+func (tx *Tx) PortalNames(organizationID string, ids []string) (map[string]string, error) {
+	names := make(map[string]string, len(ids))
+	err := selectIn(tx.q, func(list string) string {
+		return `SELECT id, name FROM organizations WHERE parent_id = $1 AND id IN ` + list
+	}, []any{organizationID}, ids, func(row scanner) error {
+		var id, name string
+		err := row.Scan(&id, &name)
+		names[id] = name
+		return err
+	})
+	return names, err
+}
+
 // UnsettledPortals returns every portal that is not active.
 func (tx *Tx) UnsettledPortals() ([]PortalRow, error) {
 	return tx.portalRows(`SELECT ` + portalColumns + `

@@ -89,10 +89,18 @@ func unreadable(err error) error {
 	return err
 }
 
-func (s *Store) tx(q SQL) *Tx { return &Tx{q: q, Now: s.Now(), ids: s.ids} }
+func (s *Store) tx(q SQL) *Tx {
+	now := s.Now()
+	if c, ok := q.(Clocked); ok {
+		if shared, ok := c.ServerNow(); ok {
+			now = shared.UTC().Truncate(time.Microsecond)
+		}
+	}
+	return &Tx{q: q, Now: now, ids: s.ids}
+}
 
-// Tx is a transaction of the registry. It carries one reading of the clock, so
-// that all it writes and compares agrees.
+// Tx is a transaction of the registry. It carries one reading of the clock, the
+// engine's where it has one, so that all it writes and compares agrees.
 type Tx struct {
 	Now time.Time
 	q   SQL

@@ -56,7 +56,10 @@ func TestInviteVerdicts(t *testing.T) {
 	clock.Stop(time.Now())
 	w := Start(t, clock.Setup)
 	portal := w.Portal("Verdicts")
-	err := w.Node.Store.Update(t.Context(), func(tx *store.Tx) error { return tx.BlockAddress("blocked@example.com", "asked not to be written to") })
+	err := w.Node.Store.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := tx.BlockAddress("blocked@example.com", "asked not to be written to")
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,6 +101,7 @@ type RouteRow struct {
 	None         int    // no good credential
 	Token        int    // a personal access token
 	Access       int    // an access token
+	Manager      int    // an unrestricted credential of an organization's owner or admin; 0: as the others
 }
 
 // RouteRows returns the rows of every route beside those of the matrix. The
@@ -114,14 +115,43 @@ func RouteRows() []RouteRow {
 		{Method: "POST", Path: "/v1/auth/pats", Body: `{"name":"cell"}`, None: 401, Token: 403, Access: 200},
 		{Method: "GET", Path: "/v1/auth/pats", None: 401, Token: 403, Access: 200},
 		{Method: "DELETE", Path: "/v1/auth/pats/{pat_id}", None: 401, Token: 403, Access: 404},
+		{Method: "GET", Path: "/v1/members", None: 401, Token: 403, Access: 403, Manager: 200},
+		{Method: "POST", Path: "/v1/members", Body: `{"email":"nobody@example.com"}`, None: 401, Token: 403, Access: 403, Manager: 409},
+		{Method: "PATCH", Path: "/v1/members/{user_id}", Body: `{"role":"member"}`, None: 401, Token: 403, Access: 403, Manager: 404},
+		{Method: "DELETE", Path: "/v1/members/{user_id}", None: 401, Token: 403, Access: 403, Manager: 404},
 		{Method: "GET", Path: "/v1/status", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/v1/routes", None: 401, Token: 200, Access: 200},
 		{Method: "GET", Path: "/openapi.json", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/portal", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/docs/portal.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/auth", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/docs/auth.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/status", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/status.md", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/llms.txt", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/llms-full.txt", None: 200, Token: 200, Access: 200},
 		{Method: "POST", Path: "/v1/auth/logout", None: 401, Token: 403, Access: 204},
 	}
+}
+
+// managers are the principals of the matrix that manage the organization their
+// credential is for: production's, and the sandbox's.
+const managers = " owner-access admin-access switched-access owner-token admin-token" +
+	" sandbox-access sandbox-token switched-to-sandbox sandbox-token-of-admin "
+
+// WantOf returns the status that the route answers to a principal of a row.
+func (r RouteRow) WantOf(row MatrixRow, principal string) int {
+	switch {
+	case row.T1 == "else 401":
+		return r.None
+	case r.Manager != 0 && strings.Contains(managers, " "+principal+" "):
+		return r.Manager
+	case strings.Contains(principal, "token"):
+		return r.Token
+	}
+	return r.Access
 }
 
 // operationRoute returns the route of an operation of the matrix.

@@ -17,6 +17,7 @@ import (
 	"portico/internal/control"
 	"portico/internal/lifecycle"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
 	"portico/internal/store/sqlite"
 )
 
@@ -96,18 +97,7 @@ func (m *matrix) portals() {
 	for range 12 {
 		m.broken = append(m.broken, m.populated(admin))
 	}
-	m.Node.Close() // so that no handle keeps a removed file open
-	for _, p := range m.broken {
-		files, err := filepath.Glob(filepath.Join(m.Dir, "portals", "*", strings.TrimPrefix(p.id, portico.PrefixPortal), "*"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("the files of %s: %v %v", p.id, files, err)
-		}
-		for _, file := range files {
-			if err := os.Remove(file); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	m.takeAway()
 	m.Restart(m.clock.Setup, m.stops.Setup)
 	for _, p := range m.broken {
 		if a := m.Do("GET", "/v1/portal/"+p.id+"/users", admin, nil); a.Status != http.StatusServiceUnavailable {
@@ -162,6 +152,32 @@ func (m *matrix) deleting() place {
 	return p
 }
 
+// takeAway removes the databases of the broken portals behind the server's
+// back, and stops the server.
+func (m *matrix) takeAway() {
+	if m.Node.Config.DatabaseURL != "" {
+		for _, p := range m.broken {
+			if err := m.Node.Store.Engine().Quarantine(m.T.Context(), portico.DatabaseName(p.id, 1)); err != nil {
+				m.T.Fatal(err)
+			}
+		}
+		m.Node.Close()
+		return
+	}
+	m.Node.Close() // so that no handle keeps a removed file open
+	for _, p := range m.broken {
+		files, err := filepath.Glob(filepath.Join(m.Dir, "portals", "*", strings.TrimPrefix(p.id, portico.PrefixPortal), "*"))
+		if err != nil || len(files) == 0 {
+			m.T.Fatalf("the files of %s: %v %v", p.id, files, err)
+		}
+		for _, file := range files {
+			if err := os.Remove(file); err != nil {
+				m.T.Fatal(err)
+			}
+		}
+	}
+}
+
 func (m *matrix) creating() place {
 	stop := m.stops.Hold(lifecycle.PointCreateDatabase)
 	m.background("POST", "/v1/portal", `{"name":"Creating"}`)
@@ -174,7 +190,11 @@ func (m *matrix) aborting() place {
 	for range portico.MaxCreateAttempts {
 		m.stops.Fail(lifecycle.PointCreateDatabase)
 	}
-	stop := m.stops.Hold(sqlite.FailDropDrained)
+	point := sqlite.FailDropDrained
+	if m.Node.Config.DatabaseURL != "" {
+		point = postgres.FailDropFenced
+	}
+	stop := m.stops.Hold(point)
 	m.background("POST", "/v1/portal", `{"name":"Aborting"}`)
 	<-stop.Reached()
 	return place{id: m.unsettled(portico.PortalAborting), guest: m.stranger, open: stop.Open}
@@ -424,13 +444,7 @@ func checkRefusal(t *testing.T, cell string, a Answer) {
 func (m *matrix) checkRoutes(t *testing.T, row MatrixRow, principal, credential string) {
 	t.Helper()
 	for _, route := range RouteRows() {
-		want := route.Access
-		switch {
-		case row.T1 == "else 401":
-			want = route.None
-		case strings.Contains(principal, "token"):
-			want = route.Token
-		}
+		want := route.WantOf(row, principal)
 		headers := []string{"Authorization", credential}
 		var body any
 		if route.Body != "" {
@@ -440,7 +454,7 @@ func (m *matrix) checkRoutes(t *testing.T, row MatrixRow, principal, credential 
 			body = "grant_type=password&username=member@acme.example.com&password=" + strings.ReplaceAll(Password, " ", "+")
 			headers = append(headers, "Content-Type", "application/x-www-form-urlencoded")
 		}
-		a := m.Do(route.Method, strings.ReplaceAll(route.Path, "{pat_id}", "pat_unknown"), "", body, headers...)
+		a := m.Do(route.Method, strings.NewReplacer("{pat_id}", "pat_unknown", "{user_id}", "user_unknown").Replace(route.Path), "", body, headers...)
 		m.cells++
 		if a.Status != want {
 			t.Errorf("%s, %s %s: %d %s, want %d", principal, route.Method, route.Path, a.Status, a.Body, want)
@@ -462,7 +476,7 @@ func TestMatrixIsComplete(t *testing.T) {
 	}
 	var routes []struct{ Method, Path string }
 	w.Do("GET", "/v1/routes", w.Admin.Token, nil).JSON(t, &routes)
-	if len(routes) < 18 {
+	if len(routes) < 22 {
 		t.Errorf("%d routes", len(routes))
 	}
 	for _, route := range routes {

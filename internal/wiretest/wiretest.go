@@ -11,11 +11,14 @@ package wiretest
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -65,10 +68,30 @@ func unlimited(o *node.Options) {
 
 // Config returns the configuration of a test's server on a folder.
 func Config(dir string) node.Config {
-	return node.Config{
+	config := node.Config{
 		Listen: "127.0.0.1:0", OpsListen: "127.0.0.1:0", Data: dir, PortalDomain: "localhost",
 		InvitationDays: 7, OpenPortals: 64,
 	}
+	if server := os.Getenv(ServerVar); server != "" {
+		secret := sha256.Sum256([]byte("secret of " + dir))
+		config.DatabaseURL, config.SecretKey = registryOn(server, dir), hex.EncodeToString(secret[:])
+	}
+	return config
+}
+
+// ServerVar names a PostgreSQL server, postgres://role@host/postgres, on which
+// tests are to run instead of SQLite.
+const ServerVar = "PORTICO_TEST_SERVER"
+
+// registryOn returns the address of a registry of the folder's own.
+func registryOn(server, dir string) string {
+	u, err := url.Parse(server)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256([]byte(dir))
+	u.Path = "/registry_" + hex.EncodeToString(sum[:8])
+	return u.String()
 }
 
 // Open starts a server without any people. The caller closes it.

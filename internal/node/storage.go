@@ -1,0 +1,56 @@
+package node
+
+import (
+	"context"
+	"fmt"
+
+	"portico"
+	"portico/internal/store"
+	"portico/internal/store/postgres"
+	"portico/internal/store/sqlite"
+)
+
+// openStorage opens the engine that is configured, and the registry over it.
+func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
+	if c.engine, err = openEngine(c.Config, exclusive, o); err != nil {
+		return err
+	}
+	c.onClose(func() {
+		if err := c.engine.Close(); err != nil {
+			c.Log.Error("the storage did not close cleanly", "error", err)
+		}
+	})
+	engine := c.engine
+	if o.Watch != nil {
+		engine = o.Watch(engine)
+	}
+	if c.Store, err = store.New(engine, o.clock(), ids); err != nil {
+		return fmt.Errorf("open the registry: %w", err)
+	}
+	return nil
+}
+
+func openEngine(config Config, exclusive bool, o Options) (store.Engine, error) {
+	if config.DatabaseURL != "" {
+		if config.SecretKey == "" {
+			return nil, portico.Errorf(portico.KindInvalid,
+				"PORTICO_SECRET_KEY or PORTICO_SECRET_KEY_FILE is required with PostgreSQL: every node needs the same one. Make it with: openssl rand -hex 32")
+		}
+		e, err := postgres.Open(context.Background(), postgres.Config{
+			URL: config.DatabaseURL, MaxHandles: config.OpenPortals, Now: o.Now, Log: o.Log, Failpoints: o.Failpoints,
+			MorePortalSteps: o.MorePortalSteps,
+		})
+		if err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
+	e, err := sqlite.Open(context.Background(), sqlite.Config{
+		Dir: config.Data, Exclusive: exclusive, MaxHandles: config.OpenPortals,
+		Now: o.Now, Log: o.Log, Failpoints: o.Failpoints, Synchronous: o.Synchronous, MorePortalSteps: o.MorePortalSteps,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}

@@ -1,0 +1,122 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"portico"
+	"portico/internal/store"
+)
+
+// Backup implements store.Engine by pg_dump, within one snapshot: writers go
+// on meanwhile.
+func (e *Engine) Backup(ctx context.Context, name, path string) error {
+	database, args := e.server.at.database, []string{"--format=custom"}
+	if name != "" {
+		entry, err := e.handles.acquire(ctx, name, false)
+		if err != nil {
+			return err
+		}
+		defer e.handles.release(entry)
+		database, args = name, append(args, "--schema="+schemaName, "--schema="+appSchema)
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // where the operator wants it
+	if err != nil {
+		return err
+	}
+	err = e.server.at.runProgram(ctx, file, "pg_dump", database, args...)
+	if err == nil {
+		err = unavailableIf(e.points.Hit(ctx, FailBackupWritten))
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	err = errors.Join(err, file.Close())
+	if err == nil {
+		err = syncPath(filepath.Dir(path))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+func syncPath(path string) error {
+	f, err := os.Open(path) //nolint:gosec // the folder of the copy
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// Restore implements store.Engine by pg_restore. What fails to be filled is
+// dropped: it never had an identity of ours.
+func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
+	if err := e.server.at.runProgram(ctx, io.Discard, "pg_restore", "", "--list", path); err != nil {
+		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
+	}
+	return e.make(ctx, id, func(ctx context.Context, name string) error {
+		err := e.fillFrom(ctx, id, name, path)
+		if err == nil {
+			return nil
+		}
+		return errors.Join(err, e.server.session(context.WithoutCancel(ctx), func(a *session) error {
+			err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
+			if err != nil {
+				return err
+			}
+			return a.dropRole(ctx, appRole(name))
+		}))
+	})
+}
+
+// fillFrom gives a database that is being made the content of a copy. The
+// app's part comes first and ours last, for with the identity it is usable.
+func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path string) error {
+	role := quote(appRole(name))
+	err := e.inside(ctx, name, func(a *session) error {
+		return a.exec(createLimit,
+			"DROP SCHEMA IF EXISTS "+schemaName+" CASCADE", "DROP SCHEMA IF EXISTS "+appSchema+" CASCADE",
+			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+role)
+	})
+	if err != nil {
+		return err
+	}
+	restore := func(schema string, more ...string) error {
+		args := append([]string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)
+		return e.server.at.runProgram(ctx, io.Discard, "pg_restore", name, append(args, path)...)
+	}
+	if err := restore(appSchema, "--role="+appRole(name)); err != nil {
+		return err
+	}
+	if err := restore(schemaName); err != nil {
+		return err
+	}
+	return e.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+}
+
+// rename gives the content of a copy another identity.
+func (e *Engine) rename(a *session, id store.Identity) error {
+	var version int
+	if err := a.query(`SELECT schema_version FROM `+schemaName+`.identity`, nil, &version); err != nil {
+		return fmt.Errorf("%w: the copy has no identity: %w", store.ErrDamaged, err)
+	}
+	if version > len(e.portalSteps) {
+		return tooNew("The copy", version, len(e.portalSteps))
+	}
+	return a.transact(context.Background(), func(q store.SQL) error {
+		n, err := q.Exec(`UPDATE `+schemaName+`.identity SET portal_id = $1, generation = $2, epoch = $3`, id.PortalID, id.Generation, id.Epoch)
+		if err == nil && n != 1 {
+			err = portico.Errorf(portico.KindUnavailable, "The copy holds %d identities.", n)
+		}
+		return err
+	})
+}

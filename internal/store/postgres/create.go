@@ -1,0 +1,199 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"portico/internal/store"
+)
+
+// Create implements store.Engine: a copy of the template, closed to others
+// before anyone can connect, then its identity, its marker last. Each step
+// finds what an earlier attempt did, so that it goes on where that ended.
+func (e *Engine) Create(ctx context.Context, id store.Identity) error {
+	return e.make(ctx, id, func(ctx context.Context, name string) error {
+		return e.inside(ctx, name, func(a *session) error { return e.furnish(a, id) })
+	})
+}
+
+// make brings the database of id into being, unless it is there already. fill
+// gives the copy of the template its content, its identity included.
+func (e *Engine) make(ctx context.Context, id store.Identity, fill func(ctx context.Context, name string) error) error {
+	name, err := nameOf(id)
+	if err != nil {
+		return err
+	}
+	if e.handles.isRetired(name) {
+		return store.ErrRetired
+	}
+	if there, err := e.present(ctx, id, name); there || err != nil {
+		return err
+	}
+	claim, err := e.handles.claim(ctx, name)
+	if err != nil {
+		return err
+	}
+	finished := false
+	err = e.server.persist(ctx, createLimit, func(a *session) (err error) {
+		finished, err = e.makeClaimed(ctx, a, id, name, fill)
+		return err
+	})
+	e.handles.unclaim(claim)
+	if err == nil && !finished { // another was quicker
+		_, err = e.present(ctx, id, name)
+	}
+	return translate(err)
+}
+
+// present reports whether a finished database of the name is there. One with
+// another identity is ErrIdentity.
+func (e *Engine) present(ctx context.Context, id store.Identity, name string) (bool, error) {
+	var p presence
+	err := e.server.persist(ctx, createLimit, func(a *session) (err error) {
+		p, err = a.look(name)
+		return err
+	})
+	if err != nil || !p.finished() {
+		return false, err
+	}
+	entry, err := e.acquire(ctx, id, true)
+	if err != nil {
+		return true, err
+	}
+	e.handles.release(entry)
+	return true, nil
+}
+
+// finished reports whether the database got its marker, the last step of its
+// creation.
+func (p presence) finished() bool {
+	_, _, marked := parseMarker(p.marker)
+	return p.oid != 0 && !p.broken && !p.closed && marked
+}
+
+// makeClaimed takes the steps of a creation. It reports false when a finished
+// database is there already.
+func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, name string,
+	fill func(ctx context.Context, name string) error,
+) (bool, error) {
+	if e.handles.isRetired(name) {
+		return true, store.ErrRetired
+	}
+	if err := a.lock(ctx, name); err != nil {
+		return true, err
+	}
+	p, err := a.look(name)
+	if err != nil || p.finished() {
+		return false, err
+	}
+	if p.broken { // left by a drop that nobody finished: nothing can be in it
+		if err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)); err != nil {
+			return true, err
+		}
+		p = presence{}
+	}
+	if p.oid == 0 {
+		if err := e.copyTemplate(ctx, a, name); err != nil {
+			return true, err
+		}
+	}
+	if err := e.points.Hit(ctx, FailCreateDatabase); err != nil {
+		return true, unavailable(err)
+	}
+	if err := a.shut(name); err != nil {
+		return true, err
+	}
+	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
+		return true, unavailable(err)
+	}
+	if err := fill(ctx, name); err != nil {
+		return true, err
+	}
+	if err := e.points.Hit(ctx, FailCreateIdentity); err != nil {
+		return true, unavailable(err)
+	}
+	if err := a.exec(statementLimit, "COMMENT ON DATABASE "+quote(name)+" IS "+literal(marker(id, e.now()))); err != nil {
+		return true, err
+	}
+	return true, unavailableIf(e.points.Hit(ctx, FailCreateDone))
+}
+
+func unavailableIf(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unavailable(err)
+}
+
+// copyTemplate makes the database. Until shut has run it takes no connections:
+// the template's rights are not copied, and by default everybody may connect.
+func (e *Engine) copyTemplate(ctx context.Context, a *session, name string) error {
+	template, err := e.template(ctx, a)
+	if err != nil {
+		return err
+	}
+	err = a.exec(createLimit, "CREATE DATABASE "+quote(name)+" TEMPLATE "+quote(template)+a.server.strategy()+" CONNECTION LIMIT 0")
+	switch codeOf(err) {
+	case codeDuplicateDatabase:
+		return nil
+	case codeUndefinedDatabase: // somebody dropped the template
+		a.server.setTemplate("")
+		return unavailable(errors.New(err.Error()))
+	}
+	return err
+}
+
+// shut closes the database to everybody but us and its app's role, which it
+// makes; then it takes connections. All in one transaction.
+func (a *session) shut(name string) error {
+	role := appRole(name)
+	exists, err := a.roleExists(role)
+	if err != nil {
+		return err
+	}
+	statements := make([]string, 0, 8)
+	if !exists {
+		statements = append(statements, "CREATE ROLE "+quote(role)+" NOLOGIN")
+	}
+	return a.exec(statementLimit, append(statements,
+		"ALTER ROLE "+quote(role)+" SET search_path = "+appSchema,
+		"GRANT "+quote(role)+" TO CURRENT_USER",
+		"REVOKE ALL ON DATABASE "+quote(name)+" FROM PUBLIC",
+		"GRANT CONNECT, TEMPORARY ON DATABASE "+quote(name)+" TO "+quote(role),
+		lookInto(name),
+		"ALTER DATABASE "+quote(name)+" CONNECTION LIMIT -1")...)
+}
+
+// inside runs fn on a connection to a database that is being made.
+func (e *Engine) inside(ctx context.Context, name string, fn func(*session) error) error {
+	s := e.server
+	inside := &server{at: s.at.in(name), version: s.version}
+	inside.pool = sql.OpenDB(&connector{config: s.at.config(name, portalStatements)})
+	return errors.Join(inside.session(ctx, fn), inside.pool.Close())
+}
+
+// furnish gives a copy of the template its identity, and the app's role its
+// schema.
+func (e *Engine) furnish(a *session, id store.Identity) error {
+	var have store.Identity
+	err := a.query(`SELECT portal_id, generation, epoch FROM `+schemaName+`.identity`, nil, &have.PortalID, &have.Generation, &have.Epoch)
+	if err == nil && have != id {
+		return fmt.Errorf("%w: it says %+v, want %+v", store.ErrIdentity, have, id)
+	}
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	name, err := nameOf(id)
+	if err != nil {
+		return err
+	}
+	return a.exec(statementLimit,
+		"ALTER SCHEMA "+appSchema+" OWNER TO "+quote(appRole(name)),
+		fmt.Sprintf("INSERT INTO %s.identity (portal_id, generation, epoch, schema_version, writes) VALUES (%s, %d, %s, %d, 0)",
+			schemaName, literal(id.PortalID), id.Generation, literal(id.Epoch), len(e.portalSteps)))
+}

@@ -1,0 +1,216 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"portico/internal/store"
+)
+
+// Drop implements store.Engine. Connections are refused first, on every node;
+// the roles go last, for they own what is in the database.
+func (e *Engine) Drop(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	e.handles.retire(name)
+	claim, err := e.handles.claim(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer e.handles.unclaim(claim)
+	return translate(e.server.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, name) }))
+}
+
+// erase drops a database and its role. The lock makes it wait for a CREATE of
+// the same name with which the server goes on though nobody waits for it.
+func (e *Engine) erase(ctx context.Context, a *session, name string) error {
+	if err := a.lock(ctx, name); err != nil {
+		return err
+	}
+	p, err := a.look(name)
+	if err != nil {
+		return err
+	}
+	if p.oid != 0 && !p.broken {
+		if err := a.fence(name); err != nil {
+			return err
+		}
+	}
+	if err := e.points.Hit(ctx, FailDropFenced); err != nil {
+		return unavailable(err)
+	}
+	if p.oid != 0 {
+		if err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	if err := e.points.Hit(ctx, FailDropDatabase); err != nil {
+		return unavailable(err)
+	}
+	if err := a.dropRole(ctx, appRole(name)); err != nil {
+		return err
+	}
+	if err := a.gone(name, p.oid); err != nil {
+		return err
+	}
+	return unavailableIf(e.points.Hit(ctx, FailDropDone))
+}
+
+// fence refuses every new connection to a database, and to its app everywhere.
+func (a *session) fence(name string) error {
+	statements := []string{"ALTER DATABASE " + quote(name) + " CONNECTION LIMIT 0"}
+	role := appRole(name)
+	exists, err := a.roleExists(role)
+	if err != nil {
+		return err
+	}
+	if exists {
+		statements = append(statements, "ALTER ROLE "+quote(role)+" NOLOGIN")
+	}
+	return a.exec(statementLimit, statements...)
+}
+
+// dropRole drops a role with what it may have made in databases that are not
+// its own: everybody may connect to some, and keep large objects there.
+func (a *session) dropRole(ctx context.Context, role string) error {
+	exists, err := a.roleExists(role)
+	if err != nil || !exists {
+		return err
+	}
+	err = a.exec(statementLimit, "DROP ROLE "+quote(role))
+	if codeOf(err) != codeDependentObjects {
+		return err
+	}
+	places, err := a.column(`SELECT DISTINCT d.datname::text FROM pg_shdepend s JOIN pg_database d ON d.oid = s.dbid
+		JOIN pg_roles r ON r.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass WHERE r.rolname = $1`, role)
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		other := newServer(a.server.at.in(place), a.server.gate)
+		err := other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		if err = errors.Join(err, other.close()); err != nil {
+			return err
+		}
+	}
+	return a.exec(statementLimit, "DROP OWNED BY "+quote(role)+" CASCADE", "DROP ROLE "+quote(role))
+}
+
+// column returns the first column of a query.
+func (a *session) column(text string, args ...any) (all []string, err error) {
+	err = a.transact(context.Background(), func(q store.SQL) error {
+		rows, err := q.Query(text, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var one string
+			if err := rows.Scan(&one); err != nil {
+				return err
+			}
+			all = append(all, one)
+		}
+		return rows.Err()
+	})
+	return all, err
+}
+
+// gone looks whether anything is left of a database, outside the catalog too
+// where the role may look.
+func (a *session) gone(name string, oid int64) error {
+	p, err := a.look(name)
+	if err != nil {
+		return err
+	}
+	exists, err := a.roleExists(appRole(name))
+	if err != nil {
+		return err
+	}
+	if p.oid != 0 || exists {
+		return unavailable(fmt.Errorf("postgres: dropping %s left it or its role", name))
+	}
+	if oid == 0 || !a.server.looksInto {
+		return nil
+	}
+	var folder bool
+	err = a.query(`SELECT (pg_stat_file('base/' || $1::bigint, true)).isdir IS NOT NULL`, []any{oid}, &folder)
+	if err == nil && folder {
+		err = unavailable(fmt.Errorf("postgres: dropping %s left the folder base/%d", name, oid))
+	}
+	return err
+}
+
+// Quarantine implements store.Engine: the database and its role are renamed,
+// and nobody may connect. Repeated, it goes on where it was.
+func (e *Engine) Quarantine(ctx context.Context, name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	done := e.handles.move(name)
+	defer done()
+	claim, err := e.handles.claim(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer e.handles.unclaim(claim)
+	return translate(e.server.persist(ctx, dropLimit, func(a *session) error { return e.setAside(ctx, a, name) }))
+}
+
+func (e *Engine) setAside(ctx context.Context, a *session, name string) error {
+	if err := a.lock(ctx, name); err != nil {
+		return err
+	}
+	last, free, err := a.quarantined(name)
+	if err != nil {
+		return err
+	}
+	p, err := a.look(name)
+	if err != nil {
+		return err
+	}
+	switch {
+	case p.oid != 0:
+		if err := a.fence(name); err != nil {
+			return err
+		}
+		err := a.exec(dropLimit, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "+literal(name),
+			"ALTER DATABASE "+quote(name)+" RENAME TO "+quote(free))
+		if err != nil {
+			return err
+		}
+		last = free
+	case last == "":
+		return store.ErrAbsent
+	}
+	if err := e.points.Hit(ctx, FailQuarantineMoved); err != nil {
+		return unavailable(err)
+	}
+	exists, err := a.roleExists(appRole(name))
+	if err != nil {
+		return err
+	}
+	if exists {
+		if err := a.exec(statementLimit, "ALTER ROLE "+quote(appRole(name))+" RENAME TO "+quote(appRole(last))); err != nil {
+			return err
+		}
+	}
+	return a.exec(statementLimit, "ALTER DATABASE "+quote(last)+" ALLOW_CONNECTIONS false")
+}
+
+// quarantined returns the last name that a database was set aside under, if
+// any, and the next free one. Neither is one of a portal's database.
+func (a *session) quarantined(name string) (last, free string, err error) {
+	base := "q_" + strings.TrimPrefix(name, "p_")
+	free = base
+	for n := 2; ; n++ {
+		p, err := a.look(free)
+		if err != nil || p.oid == 0 {
+			return last, free, err
+		}
+		last, free = free, fmt.Sprintf("%s_%d", base, n)
+	}
+}

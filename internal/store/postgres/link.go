@@ -1,0 +1,229 @@
+package postgres
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"portico"
+)
+
+// statementLimit is how long a statement of a transaction may take. A server
+// that does not answer for so long is as good as gone.
+const statementLimit = 5 * time.Second
+
+// link is one driver connection as database/sql sees it. It translates errors
+// and holds one transaction to the rules that the other engine has too: rows
+// are closed before the next statement, and after a statement that failed
+// there is no other.
+//
+// A link belongs to one goroutine at a time. A caller's context never reaches
+// the network: cancelling would cost the connection, and an update that began
+// is not to be stopped.
+type link struct {
+	inner  *stdlib.Conn
+	limit  time.Duration // of a statement
+	gate   *gate         // that it has a place of; nil for one that is not counted
+	uses   int           // transactions begun
+	open   *rows
+	ctx    context.Context // of a View; of anything else one that never ends
+	failed error           // of this transaction
+	code   string          // the SQLSTATE that came with failed
+}
+
+// connector opens links to one database.
+type connector struct {
+	config *pgx.ConnConfig
+	gate   *gate // of the server; nil for connections that are not counted
+}
+
+// Connect implements driver.Connector.
+func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+	if c.gate != nil {
+		if err := c.gate.enter(ctx); err != nil {
+			return nil, err
+		}
+	}
+	l, err := c.dial(ctx)
+	if err != nil {
+		if c.gate != nil {
+			c.gate.leave()
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+func (c *connector) dial(ctx context.Context) (*link, error) {
+	conn, err := stdlib.GetConnector(*c.config).Connect(ctx)
+	if err != nil {
+		return nil, translate(err)
+	}
+	inner, ok := conn.(*stdlib.Conn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("postgres: %T is not the driver's connection", conn), conn.Close())
+	}
+	return &link{inner: inner, limit: statementLimit, gate: c.gate, ctx: context.Background()}, nil
+}
+
+// Driver implements driver.Connector; nothing uses it.
+func (*connector) Driver() driver.Driver { return nil }
+
+// start readies the link for a transaction.
+func (l *link) start(ctx context.Context) {
+	l.ctx, l.failed, l.code = ctx, nil, ""
+}
+
+// run executes statements of our own, which take no parameters, in one round
+// trip, outside the rules of transactions. It returns the last one's tag.
+func (l *link) run(text string) (tag string, err error) {
+	tag, _, err = l.ask(text)
+	return tag, err
+}
+
+// ask is run for a last statement that returns a row. It returns the first
+// value of that too.
+func (l *link) ask(text string) (tag, value string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
+	defer cancel()
+	results, err := l.inner.Conn().PgConn().Exec(ctx, text).ReadAll()
+	if n := len(results); n > 0 {
+		tag = results[n-1].CommandTag.String()
+		if rows := results[n-1].Rows; len(rows) > 0 && len(rows[0]) > 0 {
+			value = string(rows[0][0])
+		}
+	}
+	return tag, value, l.outcome(err)
+}
+
+// outcome translates an error; one that ended the connection is an outage
+// whatever it is.
+func (l *link) outcome(err error) error {
+	if err != nil && codeOf(err) == "" && l.inner.Conn().IsClosed() && portico.KindOf(err) == portico.KindInternal {
+		return unavailable(err)
+	}
+	return translate(err)
+}
+
+// idle reports whether the link is whole and in no transaction.
+func (l *link) idle() bool {
+	return !l.inner.Conn().IsClosed() && l.inner.Conn().PgConn().TxStatus() == 'I'
+}
+
+// QueryContext implements driver.QueryerContext.
+func (l *link) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := l.check(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
+	inner, err := l.inner.QueryContext(ctx, text, args)
+	if err != nil {
+		cancel()
+		return nil, l.fail(err)
+	}
+	l.open = &rows{Rows: inner, link: l, cancel: cancel}
+	return l.open, nil
+}
+
+// ExecContext implements driver.ExecerContext.
+func (l *link) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
+	if err := l.check(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
+	defer cancel()
+	result, err := l.inner.ExecContext(ctx, text, args)
+	if err != nil {
+		return nil, l.fail(err)
+	}
+	return result, nil
+}
+
+func (l *link) check(ctx context.Context) error {
+	if ctx.Err() != nil { // how a finished transaction is told apart
+		return errTxOver
+	}
+	if l.failed == nil && l.open != nil {
+		l.failed = errRowsOpen
+	}
+	if l.failed == nil && l.ctx.Err() != nil {
+		l.failed = unavailable(context.Cause(l.ctx))
+	}
+	return l.failed
+}
+
+func (l *link) fail(err error) error {
+	if errors.Is(err, driver.ErrBadConn) { // the pool must not run the statement again
+		err = unavailable(errors.New("postgres: the connection is lost"))
+	}
+	l.code, l.failed = codeOf(err), l.outcome(err)
+	return l.failed
+}
+
+// CheckNamedValue implements driver.NamedValueChecker: the driver encodes what
+// it is given.
+func (l *link) CheckNamedValue(value *driver.NamedValue) error { return l.inner.CheckNamedValue(value) }
+
+// ResetSession implements driver.SessionResetter. Whether the server is still
+// there shows when a transaction begins, which is tried again elsewhere.
+func (l *link) ResetSession(context.Context) error {
+	if !l.idle() {
+		return driver.ErrBadConn
+	}
+	return nil
+}
+
+// IsValid implements driver.Validator: whether the pool may keep the link.
+func (l *link) IsValid() bool { return l.idle() && (l.gate == nil || l.gate.wanted.Load() == 0) }
+
+// Prepare implements driver.Conn; nothing uses it.
+func (l *link) Prepare(text string) (driver.Stmt, error) { return l.inner.Prepare(text) }
+
+// Begin implements driver.Conn; transactions are begun by statement.
+func (l *link) Begin() (driver.Tx, error) { return nil, driver.ErrSkip }
+
+// Close implements driver.Conn. A connection that is lost cannot be closed any
+// better.
+func (l *link) Close() error {
+	_ = l.inner.Close()
+	if l.gate != nil {
+		l.gate.leave()
+	}
+	return nil
+}
+
+// rows are the rows of the one statement that runs on a link.
+type rows struct {
+	driver.Rows
+	link   *link
+	cancel func()
+}
+
+// Next implements driver.Rows.
+func (r *rows) Next(dest []driver.Value) error {
+	err := r.Rows.Next(dest)
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
+	}
+	return r.link.fail(err)
+}
+
+// Close implements driver.Rows. What the statement failed with was reported by
+// the call that met it.
+func (r *rows) Close() error {
+	if r.link.open == r {
+		r.link.open = nil
+	}
+	err := r.Rows.Close()
+	r.cancel()
+	if err != nil && r.link.failed == nil {
+		return r.link.fail(err)
+	}
+	return nil
+}

@@ -1,0 +1,116 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"portico/internal/store"
+)
+
+// Open implements store.Engine.
+func (e *Engine) Open(ctx context.Context, id store.Identity) (store.Handle, error) {
+	entry, err := e.acquire(ctx, id, true)
+	if err != nil {
+		return nil, err
+	}
+	return &handle{database: entry.db, entry: entry, handles: e.handles}, nil
+}
+
+// acquire returns the entry of a database that has the identity.
+func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*entry, error) {
+	name, err := nameOf(id)
+	if err != nil {
+		return nil, err
+	}
+	for try := 0; ; try++ {
+		entry, err := e.handles.acquire(ctx, name, keep)
+		if err != nil {
+			return nil, err
+		}
+		if !entry.db.gone.Load() || try > 0 {
+			if entry.id == id {
+				return entry, nil
+			}
+			e.handles.release(entry)
+			return nil, fmt.Errorf("%w: %s says %+v, want %+v", store.ErrIdentity, name, entry.id, id)
+		}
+		// Another node dropped it, or set it aside: look again.
+		e.handles.release(entry)
+		e.handles.forget(entry)
+	}
+}
+
+// load connects to the database of an entry: it must be there, ours, and at a
+// schema version that is known; an older one is migrated.
+func (e *Engine) load(entry *entry) error {
+	d := newDatabase(e.server.at.config(entry.name, portalStatements), e.server.gate, "identity", portalConnections, e.points)
+	version, err := readIdentity(d, &entry.id)
+	if err == nil && version < len(e.portalSteps) {
+		err = e.migratePortal(context.Background(), d)
+	}
+	if err == nil && version > len(e.portalSteps) {
+		err = tooNew("A portal's database", version, len(e.portalSteps))
+	}
+	if err != nil {
+		return errors.Join(err, d.close())
+	}
+	entry.db = d
+	return nil
+}
+
+// readIdentity reads the identity row. A database without one is not finished,
+// or damaged: either way it must not be used.
+func readIdentity(d *database, id *store.Identity) (version int, err error) {
+	err = d.View(context.Background(), func(q store.SQL) error {
+		return q.QueryRow(`SELECT portal_id, generation, epoch, schema_version FROM identity`).
+			Scan(&id.PortalID, &id.Generation, &id.Epoch, &version)
+	})
+	if errors.Is(err, sql.ErrNoRows) || codeOf(err) == codeUndefinedTable {
+		err = fmt.Errorf("%w: %s has no identity: %w", store.ErrDamaged, d.name, err)
+	}
+	return version, err
+}
+
+// Verify implements store.Engine. Every table of ours is read through, the
+// parts that are kept apart from their rows included; the server compares its
+// pages' checksums where it keeps them.
+func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
+	entry, err := e.acquire(ctx, id, false)
+	if err != nil {
+		return err
+	}
+	defer e.handles.release(entry)
+	return entry.db.View(ctx, func(q store.SQL) error {
+		tables, err := tablesOf(q)
+		if err != nil {
+			return err
+		}
+		for _, table := range tables {
+			var read int64
+			text := `SELECT COALESCE(SUM(LENGTH(t::text)), 0)::bigint FROM ` + quote(table) + ` t`
+			if err := q.QueryRow(text).Scan(&read); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func tablesOf(q store.SQL) ([]string, error) {
+	rows, err := q.Query(`SELECT relname::text FROM pg_class WHERE relnamespace = '` + schemaName + `'::regnamespace AND relkind = 'r'`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var tables []string
+	for rows.Next() {
+		var table string
+		if err := rows.Scan(&table); err != nil {
+			return nil, err
+		}
+		tables = append(tables, table)
+	}
+	return tables, rows.Err()
+}

@@ -1,0 +1,106 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+
+	"portico/internal/store"
+)
+
+// appSchema is the schema of the app that runs in a portal. It belongs to the
+// app's role.
+const appSchema = "app"
+
+// templateName returns the name of the database that portals' are copied from.
+// It changes with the schema, so that a template is never changed.
+func templateName(steps []store.Migration) string {
+	h := fnv.New32a()
+	for _, step := range steps {
+		_, _ = h.Write([]byte(step.SQL)) // never fails
+	}
+	return fmt.Sprintf("portico_template_v%d_%08x", len(steps), h.Sum32())
+}
+
+// template returns the name of the server's template, which it makes when it
+// is not there. One that takes no connections is finished.
+func (e *Engine) template(ctx context.Context, a *session) (string, error) {
+	s := a.server
+	s.mu.Lock()
+	known := s.template
+	s.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	name := templateName(e.portalSteps)
+	// A session of its own: its lock is not to be held during the copying.
+	err := s.session(ctx, func(b *session) error {
+		if err := b.lock(ctx, name); err != nil {
+			return err
+		}
+		p, err := b.look(name)
+		if err != nil || p.oid != 0 && p.closed {
+			return err
+		}
+		return e.makeTemplate(ctx, b, name, p.oid != 0)
+	})
+	if err != nil {
+		return "", fmt.Errorf("make the template: %w", err)
+	}
+	s.setTemplate(name)
+	return name, nil
+}
+
+func (s *server) setTemplate(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.template = name
+}
+
+func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begun bool) error {
+	s := a.server
+	if begun { // by someone who came to no end
+		if err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)"); err != nil {
+			return err
+		}
+	}
+	err := a.exec(createLimit, "CREATE DATABASE "+quote(name)+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"+s.strategy())
+	if err != nil {
+		return err
+	}
+	if err := a.exec(statementLimit, "REVOKE ALL ON DATABASE "+quote(name)+" FROM PUBLIC"); err != nil {
+		return err
+	}
+	inside := newServer(s.at.in(name), s.gate)
+	err = inside.session(ctx, func(b *session) error {
+		first := "CREATE SCHEMA " + schemaName
+		if s.version >= 150000 { // before, it belongs to the superuser
+			first += "; DROP SCHEMA IF EXISTS public"
+		}
+		if err := b.exec(statementLimit, first, "CREATE SCHEMA "+appSchema); err != nil {
+			return err
+		}
+		for _, step := range e.portalSteps {
+			if err := e.migrateOnce(ctx, b.conn, step.SQL, "SELECT 1"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := inside.close(); err != nil {
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return a.exec(statementLimit, "ALTER DATABASE "+quote(name)+" ALLOW_CONNECTIONS false")
+}
+
+// strategy makes the copying of a database a matter of its size, without a
+// checkpoint that everybody waits for.
+func (s *server) strategy() string {
+	if s.version < 150000 {
+		return ""
+	}
+	return " STRATEGY wal_log"
+}
