@@ -21,6 +21,7 @@ import (
 	"portico/internal/auth"
 	"portico/internal/control"
 	"portico/internal/failpoint"
+	"portico/internal/gateway"
 	"portico/internal/httpapi"
 	"portico/internal/jobs"
 	"portico/internal/keyring"
@@ -159,6 +160,8 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	guests  *gateway.Gateway
+	hosts   *gateway.Hosts
 	public  *server
 	ops     *server
 	metrics *metrics
@@ -198,6 +201,9 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := n.openGateway(); err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
@@ -235,12 +241,33 @@ func (n *Node) start() error {
 	return nil
 }
 
-// handler routes the public listener.
-func (n *Node) handler() http.Handler {
-	if !n.Config.DevMail {
-		return n.api
+// openGateway readies what guests meet.
+func (n *Node) openGateway() (err error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return err
 	}
-	return newDevMail(n.Core, n.api)
+	n.hosts = gateway.NewHosts(public, n.Config.PortalDomain)
+	n.guests, err = gateway.New(gateway.Config{
+		Control: n.Control, Hosts: n.hosts, Identity: auth.NewIdentities(n.Ring, n.Store.Now), Log: n.Log, Observe: n.metrics.observe,
+	})
+	return err
+}
+
+// handler routes the public listener by host: guests' hosts have nothing in
+// common with the one of the API and the administrators.
+func (n *Node) handler() http.Handler {
+	var public http.Handler = n.api
+	if n.Config.DevMail {
+		public = newDevMail(n.Core, n.api)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind, _ := n.hosts.Find(r.Host); kind == gateway.HostPublic {
+			public.ServeHTTP(w, r)
+			return
+		}
+		n.guests.ServeHTTP(w, r)
+	})
 }
 
 // URL returns where the node is reached from outside.
