@@ -85,14 +85,12 @@ func New(config Config) *Control {
 
 // forgetOld deletes what nothing can use any more.
 func forgetOld(tx *store.Tx) error {
-	if err := tx.ExpireAnswers(); err != nil {
-		return err
-	}
-	if err := tx.DeleteExpiredChallenges(); err != nil {
-		return err
-	}
-	if err := tx.ForgetMails(); err != nil {
-		return err
+	for _, forget := range []func() error{
+		tx.ExpireAnswers, tx.ForgetRemovals, tx.DeleteExpiredChallenges, tx.ForgetMails,
+	} {
+		if err := forget(); err != nil {
+			return err
+		}
 	}
 	if err := tx.ForgetImports(tx.Now.Add(-portico.ImportLife)); err != nil {
 		return err
