@@ -116,8 +116,12 @@ func (c *Control) RevokeInvitation(ctx context.Context, by portico.Principal, on
 	var nothing struct{}
 	return c.changeInvitations(ctx, by, once, portalID, &nothing, func(tx *store.Tx, v *renewal) error {
 		r, err := tx.Invitation(v.row.ID, id)
-		if err != nil || r.State == portico.InvitationRevoked {
+		if err != nil {
 			return err
+		}
+		if r.State == portico.InvitationRevoked {
+			v.behind = true
+			return nil
 		}
 		revoked, err := tx.RevokeInvitation(r.ID, by.AccountID)
 		if err != nil {

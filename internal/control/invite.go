@@ -67,16 +67,19 @@ type follow struct {
 	row     store.PortalRow
 	changed []string // accounts whose rows follow
 	jobID   string   // empty when nothing changed
+	behind  bool     // something was so before, by a call that may not be finished
 }
 
 // follow makes the portal's database follow; for a repeated request, of which
 // nothing is left, it finishes what the first one may have left.
 func (c *Control) follow(ctx context.Context, by portico.Principal, portalID string, left *follow) error {
-	if left != nil {
-		if left.jobID == "" { // all was so before, by a call that may not be finished
-			_, err := c.lifecycle.FinishProjections(ctx, left.row, "")
-			return err
-		}
+	switch {
+	case left == nil:
+	case left.behind:
+		return c.lifecycle.FinishProjections(ctx, left.row) // its own job is among them
+	case left.jobID == "":
+		return nil
+	default:
 		return c.lifecycle.Project(ctx, left.row, left.jobID, left.changed)
 	}
 	var row store.PortalRow
@@ -88,7 +91,7 @@ func (c *Control) follow(ctx context.Context, by portico.Principal, portalID str
 		return nil // the answer of then stands, though the portal is gone now
 	}
 	if err == nil {
-		_, err = c.lifecycle.FinishProjections(ctx, row, "")
+		err = c.lifecycle.FinishProjections(ctx, row)
 	}
 	return err
 }
@@ -289,8 +292,15 @@ type invitation struct {
 	config Config
 }
 
-// write puts everything that the invitation changes into the registry.
+// write puts everything that the invitation changes into the registry. Where
+// guests are limited, the organization is locked before they are counted, so
+// that of two invitations at once the second sees the guests of the first.
 func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
+	if v.config.MaxGuests > 0 {
+		if err := tx.LockOrganization(v.by.OrganizationID); err != nil {
+			return nil, err
+		}
+	}
 	all, err := judge(tx, v.row.ID, v.parsed)
 	if err != nil {
 		return nil, err
@@ -304,8 +314,12 @@ func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
 	for i := range all {
 		r, j := v.parsed[i], &all[i]
 		room.take(j)
-		if j.verdict == portico.VerdictInvited || j.verdict == portico.VerdictLinked {
+		switch j.verdict {
+		case portico.VerdictInvited, portico.VerdictLinked:
 			v.add(tx, &rows, r, j)
+		case portico.VerdictAlreadyInvited, portico.VerdictAlreadyMember:
+			v.behind = true
+		case portico.VerdictDuplicate, portico.VerdictFailed:
 		}
 		results[i] = result(r, *j)
 		switch {

@@ -19,8 +19,10 @@ import (
 
 	"portico"
 	"portico/internal/auth"
+	"portico/internal/console"
 	"portico/internal/control"
 	"portico/internal/failpoint"
+	"portico/internal/gateway"
 	"portico/internal/httpapi"
 	"portico/internal/jobs"
 	"portico/internal/keyring"
@@ -159,6 +161,9 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	console *console.Console
+	guests  *gateway.Gateway
+	hosts   *gateway.Hosts
 	public  *server
 	ops     *server
 	metrics *metrics
@@ -198,6 +203,12 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if n.console, err = n.openConsole(); err != nil {
+		return nil, err
+	}
+	if err := n.openGateway(); err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
@@ -235,12 +246,55 @@ func (n *Node) start() error {
 	return nil
 }
 
-// handler routes the public listener.
-func (n *Node) handler() http.Handler {
-	if !n.Config.DevMail {
-		return n.api
+func (n *Node) openConsole() (*console.Console, error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return nil, err
 	}
-	return newDevMail(n.Core, n.api)
+	return console.New(console.Config{
+		Control: n.Control, Auth: n.Auth, Log: n.Log, PublicURL: public, Observe: n.metrics.observe,
+	})
+}
+
+// publicPages serves the public host: the console's pages, and the API with
+// its reference, which answers too for what is nobody's.
+func (n *Node) publicPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.console.Owns(r) {
+			n.console.ServeHTTP(w, r)
+			return
+		}
+		n.api.ServeHTTP(w, r)
+	})
+}
+
+// openGateway readies what guests meet.
+func (n *Node) openGateway() (err error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return err
+	}
+	n.hosts = gateway.NewHosts(public, n.Config.PortalDomain)
+	n.guests, err = gateway.New(gateway.Config{
+		Control: n.Control, Hosts: n.hosts, Identity: auth.NewIdentities(n.Ring, n.Store.Now), Log: n.Log, Observe: n.metrics.observe,
+	})
+	return err
+}
+
+// handler routes the public listener by host: guests' hosts have nothing in
+// common with the one of the API and the administrators.
+func (n *Node) handler() http.Handler {
+	public := n.publicPages()
+	if n.Config.DevMail {
+		public = newDevMail(n.Core, public)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind, _ := n.hosts.Find(r.Host); kind == gateway.HostPublic {
+			public.ServeHTTP(w, r)
+			return
+		}
+		n.guests.ServeHTTP(w, r)
+	})
 }
 
 // URL returns where the node is reached from outside.
