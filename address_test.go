@@ -109,6 +109,11 @@ func TestParseAddress(t *testing.T) {
 		{"a@≠.com", "", ""},
 		{"a@a\u200Db.com", "", ""},
 		{"a@xn--ü.com", "", ""},
+		{"a@xℕ--é-.com", "", ""}, // the capital comes out of the mapping
+		{"a@b.Ｘℕ--a\u0301-.com", "", ""},
+		{"a@xn--İ-.com", "", ""}, // the small letter is two characters
+		{"a@xn--é-。com", "", ""},
+		{"a@xn--bcher-kvａ.com", "a@bücher.com", "a@xn--bcher-kva.com"},
 		{"a@xn--ß-.com", "", ""},
 		{"a@x\uFE0Fn--漢-.com", "", ""},
 		{"a@xn---fbp.com", "", ""}, // decodes, but is not how that label is encoded
@@ -209,7 +214,7 @@ func TestMaskAddress(t *testing.T) {
 func FuzzParseAddress(f *testing.F) {
 	for _, s := range []string{
 		"a@b.co", "Bob <A@b.co>", `"x" <a@BÜCHER.com>`, "a@xn--10cl1a0b660p.com", "a@b。co", "a@\u1E9E.de",
-		"a@אב.com", "a@l·l.cat", "a@b.co\r\nBcc: x@y.co", "a@👍.co", "a@xn--a.co", "a@1.2.3.4", "postMaster@b.co",
+		"a@אב.com", "a@l·l.cat", "a@b.co\r\nBcc: x@y.co", "a@👍.co", "a@xn--a.co", "a@1.2.3.4", "postMaster@b.co", "a@xℕ--é-.com", "a@xn--İ-.com", "a@xn--bcher-kvａ.com",
 	} {
 		f.Add(s)
 	}
