@@ -18,6 +18,9 @@ const (
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"
+	ActionGuestAccepted     Action = "guest.accepted"
+	ActionGuestLeft         Action = "guest.left"
+	ActionGuestAskedAgain   Action = "guest.asked_again"
 	ActionInvitationResent  Action = "invitation.resent"
 	ActionInvitationRevoked Action = "invitation.revoked"
 	ActionInvitationBounced Action = "invitation.bounced"
@@ -34,6 +37,7 @@ const (
 	ActionTokenRevoked          Action = "token.revoked"
 	ActionSignedIn              Action = "session.signed_in"
 	ActionSessionEnded          Action = "session.ended"
+	ActionPasswordChanged       Action = "account.password_changed"
 	ActionRefused               Action = "request.refused"
 )
 

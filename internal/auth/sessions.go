@@ -21,7 +21,7 @@ const (
 
 // PortalAudience is the audience of guests' sessions on a portal's own pages.
 // Sessions for the API have AccessTokenAudience; neither is good for the other.
-func PortalAudience(portalID string) string { return "portico-portal:" + portalID }
+func PortalAudience(portalID string) string { return PortalAudiencePrefix + portalID }
 
 // Tokens are what a client holds of a session.
 type Tokens struct {

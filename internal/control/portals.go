@@ -327,7 +327,7 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 // buryPortal is the transaction from which on the portal is no more: tombstone
 // and audit record, and everything that gave access to it.
 func buryPortal(tx *store.Tx, by portico.Principal, row store.PortalRow) (fence int64, err error) {
-	fence, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
+	fence, row.Generation, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
 	if err != nil {
 		return 0, err
 	}
