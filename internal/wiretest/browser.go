@@ -25,9 +25,11 @@ type Browser struct {
 }
 
 // Browser returns a browser without cookies.
-func (w *World) Browser() *Browser {
+func (w *World) Browser() *Browser { return w.BrowserVia(w.Node.Addr()) }
+
+// BrowserVia is Browser with a proxy at an address, to which all names lead.
+func (w *World) BrowserVia(addr string) *Browser {
 	client := NewClient(w.T)
-	addr := w.Node.Addr()
 	transport := &http.Transport{
 		DisableCompression: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
