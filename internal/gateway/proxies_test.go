@@ -23,7 +23,6 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"portico/internal/gateway"
-	"portico/internal/node"
 	"portico/internal/store"
 	"portico/internal/wiretest"
 )
@@ -42,14 +41,7 @@ type proxied struct {
 func newProxied(t *testing.T) *proxied {
 	t.Helper()
 	p := &proxied{port: freePort(t)}
-	p.World = wiretest.Start(t, func(c *node.Config, _ *node.Options) {
-		c.PublicURL = "http://localhost:" + p.port
-		trusted, err := node.ParseProxies("127.0.0.1,::1")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.TrustedProxies = trusted
-	})
+	p.World = wiretest.Start(t, wiretest.Behind("http://localhost:"+p.port))
 	p.URL = "http://" + p.Node.Addr()
 	p.app = httptest.NewServer(http.HandlerFunc(p.greet))
 	t.Cleanup(p.app.Close)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"portico/internal/mail"
+	"portico/internal/node"
 	"portico/internal/store"
 )
 
@@ -260,5 +262,14 @@ func (w *World) Mail(email string, template store.Template) mail.Target {
 		if time.Now().After(deadline) {
 			w.T.Fatalf("no mail %s to %s", template, email)
 		}
+	}
+}
+
+// Behind returns the setup of a server that is reached at a public address
+// through a proxy on this machine.
+func Behind(publicURL string) Setup {
+	return func(c *node.Config, _ *node.Options) {
+		c.PublicURL = publicURL
+		c.TrustedProxies = node.Proxies{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
 	}
 }
