@@ -143,6 +143,7 @@ func (p *proxied) run(name string, args ...string) {
 		path = "/usr/sbin/" + name
 	}
 	if _, err := os.Stat(path); err != nil {
+		// Without the right to install packages the proxy cannot be had.
 		p.T.Skipf("skipped: %s is not installed (.ci/needs installs it): %v", name, err)
 	}
 	dir := p.T.TempDir()
