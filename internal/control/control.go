@@ -75,6 +75,7 @@ func New(config Config) *Control {
 	c.refusals = newRefusals(config.Store, config.Log)
 	c.mails = newMailKeys(config.Ring)
 	if config.Jobs != nil {
+		config.Jobs.Handle(jobImport, c.workOffPart)
 		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
 			return c.store.Update(ctx, forgetOld)
 		})
@@ -84,13 +85,14 @@ func New(config Config) *Control {
 
 // forgetOld deletes what nothing can use any more.
 func forgetOld(tx *store.Tx) error {
-	if err := tx.ExpireAnswers(); err != nil {
-		return err
+	for _, forget := range []func() error{
+		tx.ExpireAnswers, tx.ForgetRemovals, tx.DeleteExpiredChallenges, tx.ForgetMails,
+	} {
+		if err := forget(); err != nil {
+			return err
+		}
 	}
-	if err := tx.DeleteExpiredChallenges(); err != nil {
-		return err
-	}
-	if err := tx.ForgetMails(); err != nil {
+	if err := tx.ForgetImports(tx.Now.Add(-portico.ImportLife)); err != nil {
 		return err
 	}
 	_, err := tx.DeleteExpiredSessions()
