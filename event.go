@@ -41,6 +41,34 @@ const (
 	ActionRefused               Action = "request.refused"
 )
 
+// Actions returns all actions, in the order of the documentation.
+func Actions() []Action {
+	return []Action{
+		ActionPortalCreated,
+		ActionPortalUpdated,
+		ActionPortalDeleted,
+		ActionPortalAborted,
+		ActionPortalUnavailable,
+		ActionPortalRecovered,
+		ActionPortalRestored,
+		ActionGuestInvited,
+		ActionGuestLinked,
+		ActionGuestRemoved,
+		ActionOrganizationCreated,
+		ActionOrganizationSuspended,
+		ActionOrganizationActivated,
+		ActionAccountCreated,
+		ActionMemberAdded,
+		ActionRoleChanged,
+		ActionMemberRemoved,
+		ActionTokenCreated,
+		ActionTokenRevoked,
+		ActionSignedIn,
+		ActionSessionEnded,
+		ActionRefused,
+	}
+}
+
 // OperatorActor stands for whoever runs the commands of the installation.
 const OperatorActor = "operator"
 
