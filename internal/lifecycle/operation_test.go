@@ -2,8 +2,8 @@ package lifecycle
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,7 +191,7 @@ func TestSettleJoins(t *testing.T) {
 		if err != nil || settled.State != portico.PortalActive {
 			w.Errorf("settled already: %+v, %v", settled, err)
 		}
-		_, err = n.Settle(w.Context(), "port_"+row.ID[5:30]+"0", 0)
+		_, err = n.Settle(w.Context(), portico.PrefixPortal+strings.Repeat("0", 26), 0)
 		wantKind(w.T, err, portico.KindNotFound)
 		n.Stop()
 		_, err = n.Settle(w.Context(), row.ID, 0)
@@ -205,7 +205,7 @@ func TestSettleJoins(t *testing.T) {
 func TestSoleProcessJoinsTheRequest(t *testing.T) {
 	t.Parallel()
 	for _, sole := range []bool{true, false} {
-		t.Run(fmt.Sprint(sole), func(t *testing.T) {
+		t.Run(map[bool]string{true: "sole", false: "one of several"}[sole], func(t *testing.T) {
 			t.Parallel()
 			in(t, func(w *world) {
 				n := w.node(sole)
