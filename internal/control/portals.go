@@ -327,7 +327,7 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 // buryPortal is the transaction from which on the portal is no more: tombstone
 // and audit record, and everything that gave access to it.
 func buryPortal(tx *store.Tx, by portico.Principal, row store.PortalRow) (fence int64, err error) {
-	fence, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
+	fence, row.Generation, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
 	if err != nil {
 		return 0, err
 	}
@@ -387,19 +387,20 @@ func (c *Control) cleanCreate(in *portico.PortalCreate) error {
 // that no front can leave it out.
 func (c *Control) cleanUpdate(in *portico.PortalUpdate) error {
 	for _, field := range []struct {
+		name  string
 		value **string
 		clean func(string) (string, error)
 	}{
-		{&in.Name, portico.CleanName},
-		{&in.Description.Value, CleanDescription},
-		{&in.CustomDomain.Value, c.CleanDomain},
+		{"name", &in.Name, portico.CleanName},
+		{"description", &in.Description.Value, CleanDescription},
+		{"custom_domain", &in.CustomDomain.Value, c.CleanDomain},
 	} {
 		if *field.value == nil {
 			continue
 		}
 		clean, err := field.clean(**field.value)
 		if err != nil {
-			return err
+			return portico.FieldErrorf(field.name, "%s", portico.MessageOf(err))
 		}
 		*field.value = &clean
 	}

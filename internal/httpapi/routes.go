@@ -21,16 +21,19 @@ const (
 
 // route is one operation: all that routing, authorization and documents need.
 type route struct {
-	method  string
-	path    string
-	id      string // operationId
-	title   string
-	doc     string
-	tag     string
-	access  access
-	scope   portico.Scope
-	once    bool // takes an Idempotency-Key
-	form    bool // the body is a form
+	method string
+	path   string
+	id     string // operationId
+	title  string
+	doc    string
+	tag    string
+	access access
+	scope  portico.Scope
+	once   bool // takes an Idempotency-Key
+	form   bool // the body is a form
+
+	unlimited bool // never shed: it answers when nothing else does
+
 	body    schema.Component
 	query   interface{ Parameters(in string) []any }
 	success int
@@ -70,7 +73,7 @@ func (a *API) portalRoutes() []*route {
 			doc: "Lists the portals of the production tenant, oldest first." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
 			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
-			handle: query(portalQuery, a.listPortals),
+			handle: a.paged(portalQuery, a.listPortals),
 			cli:    "portico portal list[[ --search {q}]]",
 			sdk:    "portals, err := client.Collect(c.Portals(ctx, {q}))",
 		}, {
@@ -110,7 +113,7 @@ func (a *API) portalRoutes() []*route {
 			doc:   "Lists all authorized users registered inside a portal's local database." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
 			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
-			handle: query(userQuery, a.listUsers),
+			handle: a.paged(userQuery, a.listUsers),
 			cli:    "portico guest list {portal_id}[[ --status {status}]][[ --search {q}]]",
 			sdk:    "guests, err := client.Collect(c.Guests(ctx, {portal_id}, client.Filter{Status: {status}, Query: {q}}))",
 		}, {
@@ -229,7 +232,7 @@ func (a *API) serviceRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/status", id: "status_v1_status_get", title: "Status",
-			doc: "Says that the service answers.", tag: tagStatus, access: public,
+			doc: "Says that the service answers.", tag: tagStatus, access: public, unlimited: true,
 			success: http.StatusOK, response: statusResponse, handle: bare(a.status),
 		}, {
 			method: "GET", path: "/v1/routes", id: "routes_v1_routes_get", title: "Routes",

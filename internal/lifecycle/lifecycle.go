@@ -36,6 +36,8 @@ const (
 	PointDeleted        = "lifecycle.delete.done"
 	PointProject        = "lifecycle.project"
 	PointProjected      = "lifecycle.project.done"
+	PointReplaceFilled  = "lifecycle.replace.filled" // the copy is there, nothing names it
+	PointDropTombstoned = "lifecycle.drop"           // leased, not dropped
 )
 
 // FailPoints returns the names of all points of this package.
@@ -43,7 +45,7 @@ func FailPoints() []string {
 	return []string{
 		PointCreateDatabase, PointCreateActivate, PointCreated,
 		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
-		PointProject, PointProjected,
+		PointProject, PointProjected, PointReplaceFilled, PointDropTombstoned,
 	}
 }
 
@@ -79,6 +81,7 @@ type Lifecycle struct {
 	stopped    bool
 	operations map[string]*operation // by portal id
 	verified   string                // the portal that the last deep check ended at
+	standing   standing              // what the last pass left
 }
 
 // New returns a life cycle that settles what it is asked to. Start makes it

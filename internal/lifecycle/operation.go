@@ -210,12 +210,12 @@ func (l *Lifecycle) nextGeneration(ctx context.Context, row store.PortalRow, fen
 // abort drops what a creation left and then its row. The address label stays
 // taken.
 func (l *Lifecycle) abort(ctx context.Context, row store.PortalRow, fence int64) error {
-	name := portico.DatabaseName(row.ID, row.Generation)
-	if err := l.engine.Drop(ctx, name); err != nil {
+	names, err := l.dropAll(ctx, row)
+	if err != nil {
 		return err
 	}
 	return l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		if err := tx.CloseTombstone(name, "dropped after a failed creation"); err != nil {
+		if err := closeTombstones(tx, names, "dropped after a failed creation"); err != nil {
 			return err
 		}
 		if err := tx.InsertEvents(systemEvent(row, portico.ActionPortalAborted)); err != nil {
@@ -234,15 +234,15 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 	if err := l.config.Failpoints.Hit(ctx, PointDeleteDatabase); err != nil {
 		return err
 	}
-	name := portico.DatabaseName(row.ID, row.Generation)
-	if err := l.engine.Drop(ctx, name); err != nil {
+	names, err := l.dropAll(ctx, row)
+	if err != nil {
 		return err
 	}
 	if err := l.config.Failpoints.Hit(ctx, PointDeleteRelease); err != nil {
 		return err
 	}
-	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		if err := tx.CloseTombstone(name, "dropped and seen to be gone"); err != nil {
+	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		if err := closeTombstones(tx, names, "dropped and seen to be gone"); err != nil {
 			return err
 		}
 		if row.CustomDomain != nil && row.DomainVerifiedAt != nil {
@@ -259,6 +259,37 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 		return err
 	}
 	return l.config.Failpoints.Hit(ctx, PointDeleted)
+}
+
+// dropAll drops every database that a portal which goes may have: its last one,
+// and by their tombstones one that a restore replaced and one that a restore
+// was making. It returns their names.
+func (l *Lifecycle) dropAll(ctx context.Context, row store.PortalRow) (names []string, err error) {
+	err = l.store.View(ctx, func(tx *store.Tx) error {
+		names = []string{portico.DatabaseName(row.ID, row.Generation)}
+		open, err := tx.OpenTombstones(row.ID)
+		for _, t := range open {
+			if t.DatabaseName != names[0] {
+				names = append(names, t.DatabaseName)
+			}
+		}
+		return err
+	})
+	for _, name := range names {
+		if err == nil {
+			err = l.engine.Drop(ctx, name)
+		}
+	}
+	return names, err
+}
+
+func closeTombstones(tx *store.Tx, names []string, evidence string) error {
+	for _, name := range names {
+		if err := tx.CloseTombstone(name, evidence); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeLease takes the lease on a portal on its way. In a sole process a lease

@@ -24,6 +24,11 @@ const (
 	RemedyReport     Remedy = "report"
 )
 
+// Remedies returns all remedies.
+func Remedies() []Remedy {
+	return []Remedy{RemedySettle, RemedyMark, RemedyRecover, RemedyDrop, RemedyQuarantine, RemedyProject, RemedyReport}
+}
+
 // Finding is one thing that is not as it should be.
 type Finding struct {
 	Remedy   Remedy
@@ -32,7 +37,8 @@ type Finding struct {
 	Text     string
 	Size     int64
 
-	row store.PortalRow
+	row   store.PortalRow
+	cause error // why it could not be mended
 }
 
 // orphanAge is how old a database of ours that nothing names must be before it
@@ -53,6 +59,14 @@ type survey struct {
 // be. It changes nothing: it is what 'portico doctor' shows. verify is how many
 // active portals have their databases read through, -1 for all.
 func (l *Lifecycle) Survey(ctx context.Context, verify int) ([]Finding, error) {
+	s, err := l.survey(ctx, verify)
+	if err != nil {
+		return nil, err
+	}
+	return s.findings, nil
+}
+
+func (l *Lifecycle) survey(ctx context.Context, verify int) (*survey, error) {
 	s := &survey{
 		lifecycle: l, rows: map[string]store.PortalRow{},
 		tombstones: map[string]store.Tombstone{}, present: map[string]bool{},
@@ -82,7 +96,7 @@ func (l *Lifecycle) Survey(ctx context.Context, verify int) ([]Finding, error) {
 	if err := s.deepCheck(ctx, verify); err != nil {
 		return nil, err
 	}
-	return s.findings, nil
+	return s, nil
 }
 
 // surveyPage is how many rows are read at once.
@@ -107,7 +121,7 @@ func (s *survey) load(ctx context.Context) error {
 		}
 	}
 	return s.lifecycle.store.View(ctx, func(tx *store.Tx) error {
-		open, err := tx.OpenTombstones()
+		open, err := tx.OpenTombstones("")
 		for _, t := range open {
 			s.tombstones[t.DatabaseName] = t
 		}

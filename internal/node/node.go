@@ -19,12 +19,15 @@ import (
 
 	"portico"
 	"portico/internal/auth"
+	"portico/internal/console"
 	"portico/internal/control"
 	"portico/internal/failpoint"
+	"portico/internal/gateway"
 	"portico/internal/httpapi"
 	"portico/internal/jobs"
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
 )
 
@@ -42,8 +45,13 @@ type Options struct {
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
+	// AtWork and Readers bound what the API does at once; tests only. Zero: the
+	// defaults.
+	AtWork, Readers int
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
+	// Relay changes how the mail server is used; tests only.
+	Relay func(*mail.Relay)
 	// Watch wraps the engine, to count what a test's requests ask of it.
 	Watch func(store.Engine) store.Engine
 }
@@ -64,6 +72,7 @@ type Core struct {
 	Control   *control.Control
 	Lifecycle *lifecycle.Lifecycle
 	Jobs      *jobs.Runner
+	Mail      *mail.Sender
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
@@ -111,7 +120,19 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, nil
+	return c, c.openMail(exclusive, o)
+}
+
+// openMail readies the sender of mail.
+func (c *Core) openMail(exclusive bool, o Options) error {
+	relay, err := c.Config.Relay()
+	if relay != nil && o.Relay != nil {
+		o.Relay(relay)
+	}
+	c.Mail = mail.NewSender(mail.Config{
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+	})
+	return err
 }
 
 func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
@@ -140,6 +161,9 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	console *console.Console
+	guests  *gateway.Gateway
+	hosts   *gateway.Hosts
 	public  *server
 	ops     *server
 	metrics *metrics
@@ -174,8 +198,15 @@ func Open(config Config, o Options) (node *Node, err error) {
 	}
 	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+		AtWork: o.AtWork, Readers: o.Readers,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if n.console, err = n.openConsole(); err != nil {
+		return nil, err
+	}
+	if err := n.openGateway(); err != nil {
 		return nil, err
 	}
 	if config.OpsListen != "" {
@@ -208,15 +239,62 @@ func (n *Node) start() error {
 		return err
 	}
 	n.onClose(n.Jobs.Stop)
+	if err := n.Mail.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Mail.Stop)
 	return nil
 }
 
-// handler routes the public listener.
-func (n *Node) handler() http.Handler {
-	if !n.Config.DevMail {
-		return n.api
+func (n *Node) openConsole() (*console.Console, error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return nil, err
 	}
-	return newDevMail(n.Core, n.api)
+	return console.New(console.Config{
+		Control: n.Control, Auth: n.Auth, Log: n.Log, PublicURL: public, Observe: n.metrics.observe,
+	})
+}
+
+// publicPages serves the public host: the console's pages, and the API with
+// its reference, which answers too for what is nobody's.
+func (n *Node) publicPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.console.Owns(r) {
+			n.console.ServeHTTP(w, r)
+			return
+		}
+		n.api.ServeHTTP(w, r)
+	})
+}
+
+// openGateway readies what guests meet.
+func (n *Node) openGateway() (err error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return err
+	}
+	n.hosts = gateway.NewHosts(public, n.Config.PortalDomain)
+	n.guests, err = gateway.New(gateway.Config{
+		Control: n.Control, Hosts: n.hosts, Identity: auth.NewIdentities(n.Ring, n.Store.Now), Log: n.Log, Observe: n.metrics.observe,
+	})
+	return err
+}
+
+// handler routes the public listener by host: guests' hosts have nothing in
+// common with the one of the API and the administrators.
+func (n *Node) handler() http.Handler {
+	public := n.publicPages()
+	if n.Config.DevMail {
+		public = newDevMail(n.Core, public)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind, _ := n.hosts.Find(r.Host); kind == gateway.HostPublic {
+			public.ServeHTTP(w, r)
+			return
+		}
+		n.guests.ServeHTTP(w, r)
+	})
 }
 
 // URL returns where the node is reached from outside.

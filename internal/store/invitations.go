@@ -56,6 +56,51 @@ func (tx *Tx) InvitationsOf(portalID string, accountIDs []string) (map[string]po
 	return found, err
 }
 
+// InvitationLink is an invitation as who holds its token meets it.
+type InvitationLink struct {
+	portico.Invitation
+
+	Account      portico.Account
+	InviterName  string // of who sent this generation
+	InviterEmail string
+}
+
+// InvitationLink returns an invitation of a portal.
+func (tx *Tx) InvitationLink(portalID, id string) (InvitationLink, error) {
+	if !portico.ValidID(id, portico.PrefixInvitation) {
+		id = ""
+	}
+	var l InvitationLink
+	var created int64
+	var err error
+	l.Invitation, err = scanInvitation(tx.q.QueryRow(`SELECT `+invitationColumns+`, `+accountColumns+`,
+		COALESCE(inviter.name, ''), COALESCE(inviter.email, '')`+fromInvitations+`
+		LEFT JOIN accounts inviter ON inviter.id = i.modified_by
+		WHERE i.id = $1 AND i.portal_id = $2`, id, portalID),
+		&l.Account.ID, &l.Account.Email, &l.Account.EmailKey, &l.Account.Name, &l.Account.Proven, &created,
+		&l.Account.LastOrganizationID, &l.InviterName, &l.InviterEmail)
+	l.Account.CreatedAt = fromMicros(created)
+	return l, err
+}
+
+// InvitationPortal returns the portal of an invitation.
+func (tx *Tx) InvitationPortal(id string) (string, error) {
+	if !portico.ValidID(id, portico.PrefixInvitation) {
+		id = ""
+	}
+	var portalID string
+	err := tx.q.QueryRow(`SELECT portal_id FROM invitations WHERE id = $1`, id).Scan(&portalID)
+	return portalID, notFound(err)
+}
+
+// AcceptInvitation makes a live generation of an invitation accepted, and
+// reports whether this call did: of several at once, one.
+func (tx *Tx) AcceptInvitation(i portico.Invitation) (bool, error) {
+	n, err := tx.q.Exec(`UPDATE invitations SET state = 'accepted', modified_at = $3, modified_by = account_id
+		WHERE id = $1 AND generation = $2 AND state = 'pending' AND expires_at > $3`, i.ID, i.Generation, micros(tx.Now))
+	return n == 1, err
+}
+
 // MembersOf returns which accounts are members of an organization.
 func (tx *Tx) MembersOf(organizationID string, accountIDs []string) (map[string]bool, error) {
 	found := make(map[string]bool, len(accountIDs))
@@ -128,7 +173,7 @@ func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[str
 // RemoveGuest deletes what gives an account access to a portal, now or later:
 // membership, invitation, mail that waits, sessions and tokens; and the account
 // itself where it was a stub held by nothing else. It reports whether there was
-// anything to remove.
+// anything to remove; the removal is then open until CloseRemoval.
 func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 	var removed int64
 	for _, statement := range []string{
@@ -149,6 +194,7 @@ func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 		`DELETE FROM outbox WHERE portal_id = $1 AND account_id = $2`,
 		`DELETE FROM sessions WHERE organization_id = $1 AND account_id = $2`,
 		`DELETE FROM tokens WHERE organization_id = $1 AND account_id = $2`,
+		`DELETE FROM challenges WHERE portal_id = $1 AND account_id = $2 AND kind = 'accept'`,
 	} {
 		if _, err := tx.q.Exec(statement, portalID, accountID); err != nil {
 			return false, err
@@ -157,7 +203,10 @@ func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 	_, err := tx.q.Exec(`DELETE FROM accounts WHERE id = $1 AND proven = 0
 		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.account_id = accounts.id)
 		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = accounts.id)`, accountID)
-	return true, err
+	if err != nil {
+		return false, err
+	}
+	return true, tx.openRemoval(portalID, accountID)
 }
 
 // ReleasePortal deletes all that the registry holds for a portal that is being
@@ -174,7 +223,12 @@ func (tx *Tx) ReleasePortal(portalID string) error {
 		`DELETE FROM memberships WHERE organization_id = $1`,
 		`DELETE FROM sessions WHERE organization_id = $1`,
 		`DELETE FROM tokens WHERE organization_id = $1`,
+		`DELETE FROM import_parts WHERE import_id IN (SELECT id FROM imports WHERE portal_id = $1)`,
+		`DELETE FROM imports WHERE portal_id = $1`,
+		`DELETE FROM challenges WHERE portal_id = $1`,
+		`DELETE FROM entries WHERE portal_id = $1`,
 		`DELETE FROM jobs WHERE portal_id = $1`,
+		`DELETE FROM removals WHERE portal_id = $1`,
 	} {
 		if _, err := tx.q.Exec(statement, portalID); err != nil {
 			return err

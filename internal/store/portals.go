@@ -13,6 +13,7 @@ type PortalRow struct {
 	portico.Portal
 
 	DomainVerifiedAt *time.Time
+	Version          int64  // grows with each change by UpdatePortal
 	Attempts         int    // failed attempts of the operation under way
 	LastError        string // of the last attempt, for operators
 	LeaseUntil       time.Time
@@ -22,17 +23,19 @@ type PortalRow struct {
 
 const portalColumns = `p.id, o.parent_id, o.name, p.api_name, p.description, p.custom_domain,
 	p.domain_status, p.domain_verified_at, p.state, p.generation, p.attempts, p.last_error,
-	p.lease_until, p.fence, p.request_id, o.created_at, p.created_by, p.modified_at, p.modified_by`
+	p.lease_until, p.fence, p.request_id, p.version, o.created_at, p.created_by, p.modified_at, p.modified_by`
 
 type scanner interface{ Scan(dest ...any) error }
 
-func scanPortal(row scanner) (PortalRow, error) {
+func scanPortal(row scanner, more ...any) (PortalRow, error) {
 	var p PortalRow
 	var verified sql.NullInt64
 	var lease, created, modified int64
-	err := row.Scan(&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
+	err := row.Scan(append([]any{
+		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
 		&p.DomainStatus, &verified, &p.State, &p.Generation, &p.Attempts, &p.LastError,
-		&lease, &p.Fence, &p.RequestID, &created, &p.CreatedBy, &modified, &p.ModifiedBy)
+		&lease, &p.Fence, &p.RequestID, &p.Version, &created, &p.CreatedBy, &modified, &p.ModifiedBy,
+	}, more...)...)
 	if err != nil {
 		return PortalRow{}, notFound(err)
 	}
@@ -194,19 +197,25 @@ func (tx *Tx) CountPortals() (map[portico.PortalState]int, error) {
 }
 
 // UpdatePortal writes what an update may change: name, description, domain and
-// who changed it when.
+// who changed it when. It is ErrStale, and the transaction runs again, when
+// another change of the same portal came after p was read, so that neither
+// undoes what the other did.
 func (tx *Tx) UpdatePortal(p PortalRow) error {
-	if _, err := tx.q.Exec(`UPDATE organizations SET name = $2 WHERE id = $1`, p.ID, p.Name); err != nil {
-		return err
-	}
 	var verified any
 	if p.DomainVerifiedAt != nil {
 		verified = micros(*p.DomainVerifiedAt)
 	}
-	_, err := tx.q.Exec(`UPDATE portals SET description = $2, custom_domain = $3, domain_status = $4,
-		domain_verified_at = $5, search = $6, modified_at = $7, modified_by = $8 WHERE id = $1`,
+	n, err := tx.q.Exec(`UPDATE portals SET description = $2, custom_domain = $3, domain_status = $4,
+		domain_verified_at = $5, search = $6, modified_at = $7, modified_by = $8, version = version + 1
+		WHERE id = $1 AND version = $9`,
 		p.ID, p.Description, p.CustomDomain, string(p.DomainStatus), verified, portalSearch(p.Portal),
-		micros(p.ModifiedAt), p.ModifiedBy)
+		micros(p.ModifiedAt), p.ModifiedBy, p.Version)
+	if err == nil && n != 1 {
+		err = ErrStale
+	}
+	if err == nil {
+		_, err = tx.q.Exec(`UPDATE organizations SET name = $2 WHERE id = $1`, p.ID, p.Name)
+	}
 	return err
 }
 
@@ -216,7 +225,8 @@ func (tx *Tx) APINameTaken(label string) (bool, error) {
 }
 
 // DomainTaken reports whether another portal has verified the host, or another
-// organization gave it up since a time.
+// organization gave it up since a time. It is for a good answer; that two
+// portals never have the same host verified is the registry's own constraint.
 func (tx *Tx) DomainTaken(host, portalID, organizationID string, since time.Time) (bool, error) {
 	taken, err := tx.exists(`SELECT COUNT(*) FROM portals
 		WHERE custom_domain = $1 AND domain_verified_at IS NOT NULL AND id <> $2`, host, portalID)

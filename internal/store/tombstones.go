@@ -51,22 +51,18 @@ func (tx *Tx) Tombstone(databaseName string) (Tombstone, error) {
 		FROM tombstones WHERE database_name = $1`, databaseName))
 }
 
-// OpenTombstones returns the tombstones whose databases may still be there.
-func (tx *Tx) OpenTombstones() ([]Tombstone, error) {
-	rows, err := tx.q.Query(`SELECT ` + tombstoneColumns + ` FROM tombstones WHERE gone_at IS NULL ORDER BY database_name`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+// OpenTombstones returns the tombstones whose databases may still be there, of
+// one portal, or of all when portalID is empty.
+func (tx *Tx) OpenTombstones(portalID string) ([]Tombstone, error) {
 	var all []Tombstone
-	for rows.Next() {
-		t, err := scanTombstone(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
+	err := scanAll(tx.q, `SELECT `+tombstoneColumns+` FROM tombstones
+		WHERE gone_at IS NULL AND ($1 = '' OR portal_id = $1) ORDER BY database_name`, []any{portalID},
+		func(row scanner) error {
+			t, err := scanTombstone(row)
+			all = append(all, t)
+			return err
+		})
+	return all, err
 }
 
 func scanTombstone(row scanner) (Tombstone, error) {
