@@ -15,6 +15,8 @@ const (
 	ActionPortalUnavailable Action = "portal.unavailable"
 	ActionPortalRecovered   Action = "portal.recovered"
 	ActionPortalRestored    Action = "portal.restored"
+	ActionDatabaseShown     Action = "portal.database_shown"
+	ActionDatabaseRotated   Action = "portal.database_rotated"
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"
@@ -40,6 +42,34 @@ const (
 	ActionPasswordChanged       Action = "account.password_changed"
 	ActionRefused               Action = "request.refused"
 )
+
+// Actions returns all actions, in the order of the documentation.
+func Actions() []Action {
+	return []Action{
+		ActionPortalCreated,
+		ActionPortalUpdated,
+		ActionPortalDeleted,
+		ActionPortalAborted,
+		ActionPortalUnavailable,
+		ActionPortalRecovered,
+		ActionPortalRestored,
+		ActionGuestInvited,
+		ActionGuestLinked,
+		ActionGuestRemoved,
+		ActionOrganizationCreated,
+		ActionOrganizationSuspended,
+		ActionOrganizationActivated,
+		ActionAccountCreated,
+		ActionMemberAdded,
+		ActionRoleChanged,
+		ActionMemberRemoved,
+		ActionTokenCreated,
+		ActionTokenRevoked,
+		ActionSignedIn,
+		ActionSessionEnded,
+		ActionRefused,
+	}
+}
 
 // OperatorActor stands for whoever runs the commands of the installation.
 const OperatorActor = "operator"

@@ -57,6 +57,6 @@ require (
 	modernc.org/sqlite v1.62.0 // indirect
 )
 
-replace portico => ../
+replace portico => ../ //nolint:gomoddirectives // the module that it stands in
 
 tool github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,7 +48,7 @@ func (v View) WithoutScript() View {
 
 // String names the view in the names of pictures.
 func (v View) String() string {
-	name := fmt.Sprint(v.Width)
+	name := strconv.FormatInt(v.Width, 10)
 	if v.Dark {
 		name += "-dark"
 	}
@@ -281,7 +282,7 @@ func (tab *Tab) Picture(name string) {
 	tab.t.Helper()
 	var png []byte
 	tab.do("take a picture of "+name, chromedp.FullScreenshot(&png, 100))
-	if err := os.MkdirAll("out", 0o755); err != nil {
+	if err := os.MkdirAll("out", 0o750); err != nil {
 		tab.t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join("out", name+"-"+tab.view.String()+".png"), png, 0o600); err != nil {

@@ -30,6 +30,7 @@ type Auth struct {
 	log      *slog.Logger
 	access   *AccessTokens
 	refresh  *keyring.MAC
+	console  *keyring.MAC
 	hasher   *Hasher
 	rules    *PasswordRules
 	signIns  *Limiter
@@ -64,6 +65,7 @@ func New(config Config) *Auth {
 		log:      config.Log,
 		access:   NewAccessTokens(config.Ring.Ed25519(keyring.LabelAccessTokens), now, config.IDs),
 		refresh:  config.Ring.MAC(keyring.LabelRefreshTokens),
+		console:  config.Ring.MAC(keyring.LabelConsole),
 		hasher:   config.Hasher,
 		rules:    config.Rules,
 		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),

@@ -30,7 +30,7 @@ type Tokens struct {
 }
 
 // NewSession begins a session of an account in an organization. One for the API
-// makes it the organization last used. Whether the account may is the caller's
+// or the console makes it the organization last used. Whether the account may is the caller's
 // to decide, in the same transaction.
 func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience string) (store.Session, error) {
 	s := store.Session{
@@ -43,10 +43,13 @@ func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience stri
 		CreatedAt:      tx.Now,
 		ExpiresAt:      tx.Now.Add(SessionLife),
 	}
+	if audience == ConsoleAudience {
+		s.ExpiresAt = tx.Now.Add(ConsoleLife)
+	}
 	if err := tx.InsertSession(s); err != nil {
 		return store.Session{}, err
 	}
-	if audience != AccessTokenAudience {
+	if audience != AccessTokenAudience && audience != ConsoleAudience {
 		return s, nil
 	}
 	return s, tx.SetLastOrganization(accountID, organizationID)

@@ -75,6 +75,7 @@ func New(config Config) *Control {
 	c.refusals = newRefusals(config.Store, config.Log)
 	c.mails = newMailKeys(config.Ring)
 	if config.Jobs != nil {
+		config.Jobs.Handle(jobImport, c.workOffPart)
 		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
 			return c.store.Update(ctx, forgetOld)
 		})
@@ -90,6 +91,9 @@ func forgetOld(tx *store.Tx) error {
 		if err := forget(); err != nil {
 			return err
 		}
+	}
+	if err := tx.ForgetImports(tx.Now.Add(-portico.ImportLife)); err != nil {
+		return err
 	}
 	_, err := tx.DeleteExpiredSessions()
 	return err

@@ -19,6 +19,7 @@ import (
 
 	"portico"
 	"portico/internal/auth"
+	"portico/internal/console"
 	"portico/internal/control"
 	"portico/internal/failpoint"
 	"portico/internal/gateway"
@@ -107,7 +108,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
+		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -160,6 +161,7 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	console *console.Console
 	guests  *gateway.Gateway
 	hosts   *gateway.Hosts
 	public  *server
@@ -199,6 +201,9 @@ func Open(config Config, o Options) (node *Node, err error) {
 		AtWork: o.AtWork, Readers: o.Readers,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if n.console, err = n.openConsole(); err != nil {
 		return nil, err
 	}
 	if err := n.openGateway(); err != nil {
@@ -241,6 +246,28 @@ func (n *Node) start() error {
 	return nil
 }
 
+func (n *Node) openConsole() (*console.Console, error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return nil, err
+	}
+	return console.New(console.Config{
+		Control: n.Control, Auth: n.Auth, Log: n.Log, PublicURL: public, Observe: n.metrics.observe,
+	})
+}
+
+// publicPages serves the public host: the console's pages, and the API with
+// its reference, which answers too for what is nobody's.
+func (n *Node) publicPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.console.Owns(r) {
+			n.console.ServeHTTP(w, r)
+			return
+		}
+		n.api.ServeHTTP(w, r)
+	})
+}
+
 // openGateway readies what guests meet.
 func (n *Node) openGateway() (err error) {
 	public, err := publicURL(n.Config)
@@ -257,9 +284,9 @@ func (n *Node) openGateway() (err error) {
 // handler routes the public listener by host: guests' hosts have nothing in
 // common with the one of the API and the administrators.
 func (n *Node) handler() http.Handler {
-	var public http.Handler = n.api
+	public := n.publicPages()
 	if n.Config.DevMail {
-		public = newDevMail(n.Core, n.api)
+		public = newDevMail(n.Core, public)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if kind, _ := n.hosts.Find(r.Host); kind == gateway.HostPublic {

@@ -223,6 +223,8 @@ func (tx *Tx) ReleasePortal(portalID string) error {
 		`DELETE FROM memberships WHERE organization_id = $1`,
 		`DELETE FROM sessions WHERE organization_id = $1`,
 		`DELETE FROM tokens WHERE organization_id = $1`,
+		`DELETE FROM import_parts WHERE import_id IN (SELECT id FROM imports WHERE portal_id = $1)`,
+		`DELETE FROM imports WHERE portal_id = $1`,
 		`DELETE FROM challenges WHERE portal_id = $1`,
 		`DELETE FROM entries WHERE portal_id = $1`,
 		`DELETE FROM jobs WHERE portal_id = $1`,
