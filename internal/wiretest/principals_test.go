@@ -107,4 +107,3 @@ func (m *matrix) pat(access string) string {
 	}
 	return made.Token
 }
-
