@@ -56,7 +56,7 @@ const only = " Only accessible by production organization administrators."
 
 // table returns the routes in the order of the documents.
 func (a *API) table() []*route {
-	return slices.Concat(a.portalRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
+	return slices.Concat(a.portalRoutes(), a.databaseRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
 }
 
 func (a *API) portalRoutes() []*route {
@@ -125,6 +125,32 @@ func (a *API) portalRoutes() []*route {
 			success: http.StatusOK, handle: bare(a.removeUser),
 			cli: "portico guest remove {portal_id} {user_id}",
 			sdk: "err := c.RemoveGuest(ctx, {portal_id}, {user_id})",
+		},
+	}
+}
+
+// databaseRoutes are those of the platform's own app.
+func (a *API) databaseRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/portal/{portal_id}/database", id: "get_portal_database_v1_portal__portal_id__database_get",
+			title: "Get Portal Database",
+			doc: "Returns how the platform's own app reaches its database in a portal. Ask when the app starts, and again when the" +
+				" address does not work any more: a portal that is moved or restored has another." + only,
+			tag: tagPortal, scope: portico.ScopePortalDatabase,
+			success: http.StatusOK, response: databaseResponse, handle: bare(a.portalDatabase),
+			cli: "portico portal database {portal_id}",
+			sdk: "database, err := c.PortalDatabase(ctx, {portal_id})",
+		}, {
+			method: "POST", path: "/v1/portal/{portal_id}/database/rotate",
+			id:    "rotate_portal_database_v1_portal__portal_id__database_rotate_post",
+			title: "Rotate Portal Database",
+			doc: "Gives the platform's own app another password for its database in a portal. The earlier one is void when the answer" +
+				" comes, and the connections made with it are cut. Takes no `Idempotency-Key`: the answer is a secret." + only,
+			tag: tagPortal, scope: portico.ScopePortalDatabase,
+			success: http.StatusOK, response: databaseResponse, handle: bare(a.rotateDatabase),
+			cli: "portico portal database {portal_id} --rotate",
+			sdk: "database, err := c.RotatePortalDatabase(ctx, {portal_id})",
 		},
 	}
 }

@@ -61,6 +61,8 @@ type Identity struct {
 // and drops notwithstanding: both wait for handles.
 type Handle interface {
 	Database
+	// App returns the database of the app that runs in the portal.
+	App() App
 	// Release gives the handle back. It is called exactly once.
 	Release()
 }
