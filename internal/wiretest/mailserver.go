@@ -40,6 +40,7 @@ type MailServer struct {
 	t     testing.TB
 	port  int
 	roots *x509.CertPool
+	tls   *tls.Config
 	down  atomic.Bool
 
 	mu         sync.Mutex
@@ -64,7 +65,8 @@ func StartMail(t testing.TB, change ...func(*smtp.Server)) *MailServer {
 	m := &MailServer{t: t, roots: x509.NewCertPool()}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &mailSession{server: m, conn: c}, nil }))
 	s.Domain = "localhost"
-	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{m.certificate()}, MinVersion: tls.VersionTLS12}
+	m.tls = &tls.Config{Certificates: []tls.Certificate{m.certificate()}, MinVersion: tls.VersionTLS12}
+	s.TLSConfig = m.tls
 	s.ErrorLog = silent{}
 	for _, f := range change {
 		f(s)
@@ -118,6 +120,9 @@ func (m *MailServer) Relay() *mail.Relay {
 		From: netmail.Address{Name: "Portico", Address: "portals@example.com"},
 	}
 }
+
+// TLS returns the configuration of another server that Relay's roots trust.
+func (m *MailServer) TLS() *tls.Config { return m.tls }
 
 // Sender returns a sender of a node's outbox to the server, not started.
 func (m *MailServer) Sender(n *node.Node, change ...func(*mail.Relay)) *mail.Sender {
@@ -275,18 +280,24 @@ func parseMail(to string, raw []byte) (Received, error) {
 // right behind their answers.
 func (w *World) Released() {
 	w.T.Helper()
+	Released(w.T, w.Node)
+}
+
+// Released is World.Released for a node of the caller's.
+func Released(t testing.TB, n *node.Node) {
+	t.Helper()
 	patience := time.NewTimer(10 * time.Second)
 	defer patience.Stop()
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for {
 		jobs := 0
-		err := w.Node.Store.View(w.T.Context(), func(tx *store.Tx) (err error) {
+		err := n.Store.View(t.Context(), func(tx *store.Tx) (err error) {
 			jobs, err = tx.CountJobs()
 			return err
 		})
 		if err != nil {
-			w.T.Fatal(err)
+			t.Fatal(err)
 		}
 		if jobs == 0 {
 			return
@@ -294,7 +305,7 @@ func (w *World) Released() {
 		select {
 		case <-ticker.C:
 		case <-patience.C:
-			w.T.Fatalf("%d jobs stay", jobs)
+			t.Fatalf("%d jobs stay", jobs)
 		}
 	}
 }
