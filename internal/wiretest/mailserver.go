@@ -38,6 +38,7 @@ type MailServer struct {
 	Taken func(Received) (cut bool)
 
 	t     testing.TB
+	end   func()
 	port  int
 	roots *x509.CertPool
 	tls   *tls.Config
@@ -82,10 +83,11 @@ func StartMail(t testing.TB, change ...func(*smtp.Server)) *MailServer {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() {
+	m.end = sync.OnceFunc(func() {
 		_ = s.Close() // what is under way is cut
 		done.Wait()
 	})
+	t.Cleanup(m.end)
 	return m
 }
 
@@ -120,6 +122,9 @@ func (m *MailServer) Relay() *mail.Relay {
 		From: netmail.Address{Name: "Portico", Address: "portals@example.com"},
 	}
 }
+
+// Close ends the server before the test does.
+func (m *MailServer) Close() { m.end() }
 
 // TLS returns the configuration of another server that Relay's roots trust.
 func (m *MailServer) TLS() *tls.Config { return m.tls }
