@@ -62,7 +62,7 @@ func (p *program) newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%s; run '%s --help'", err, c.CommandPath()) })
 	addSettings(root.PersistentFlags(), "data")
 	root.AddCommand(
-		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(),
+		p.newServe(), p.newDemo(), p.newSetupLink(), p.newOrg(), p.newAccount(), p.newToken(),
 		p.newBackup(), p.newRestore(), p.newDoctor(), p.newConfig(), p.newVersion(),
 		p.newPortal(), p.newGuest(), p.newProfile(),
 	)
