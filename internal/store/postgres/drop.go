@@ -21,7 +21,11 @@ func (e *Engine) Drop(ctx context.Context, name string) error {
 		return err
 	}
 	defer e.handles.unclaim(claim)
-	return translate(e.server.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, name) }))
+	err = e.server.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, name) })
+	if err == nil {
+		e.handles.gone(name)
+	}
+	return translate(err)
 }
 
 // erase drops a database and its role. The lock makes it wait for a CREATE of
