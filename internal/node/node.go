@@ -9,6 +9,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -323,6 +324,9 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		name = "My organization"
 	}
 	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
+	if refused, ok := errors.AsType[*portico.Error](err); ok && refused.Kind == portico.KindInvalid {
+		return portico.FieldErrorf(foundingSetting(refused.Field), "%s", refused.Msg)
+	}
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
@@ -330,4 +334,15 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		n.Log.Info("made the first administrator", "organization", made)
 	}
 	return nil
+}
+
+// foundingSetting returns the setting that a field of control.Founding is from.
+func foundingSetting(field string) string {
+	switch field {
+	case "password":
+		return "admin-password"
+	case "name":
+		return "organization"
+	}
+	return "admin-email"
 }
