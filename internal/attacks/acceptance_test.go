@@ -23,10 +23,10 @@ import (
 // TestAcceptance runs the life of one invitation in every order that rapid
 // finds, over a real registry, against a model of a few fields.
 func TestAcceptance(t *testing.T) { //nolint:paralleltest // one server, whose clock moves
-	t.Run("A47 every order of accept, resend, revoke, expire, remove, delete and sign-in as another", everyOrder) //nolint:paralleltest // as above
+	t.Run("A47 every order of accept, resend, revoke, expire, remove, delete and sign-in as another", everyOrder)
 }
 
-func everyOrder(t *testing.T) {
+func everyOrder(t *testing.T) { //nolint:paralleltest // as above
 	clock := &wiretest.Clock{}
 	w := wiretest.Start(t, clock.Setup, func(_ *node.Config, o *node.Options) {
 		o.Hasher = auth.NewHasher(auth.HasherConfig{Cost: cheap()})

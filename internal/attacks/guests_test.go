@@ -365,7 +365,9 @@ func usedTokens(a *arena) {
 		}
 	}
 	again("accepted", "was accepted")
-	a.legit(func() { a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account("used@example.com").ID, a.Admin.Token, nil) })
+	a.legit(func() {
+		a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account("used@example.com").ID, a.Admin.Token, nil)
+	})
 	again("removed", "does not exist any more")
 	a.guests(a.Admin.Token, portal, "used@example.com") // proven by now: linked at once, by a new invitation
 	again("linked again", "does not exist any more")
@@ -431,7 +433,7 @@ func robots(a *arena) {
 	for range 3 {
 		b.Head(link)
 		page := b.Get(link)
-		for _, asset := range strings.Split(string(page.Body), `"`) {
+		for asset := range strings.SplitSeq(string(page.Body), `"`) {
 			if strings.HasPrefix(asset, "/-/assets/") {
 				if got := b.Get(a.PortalURL(portal) + asset); got.Status != http.StatusOK {
 					a.Errorf("%s: %d", asset, got.Status)
@@ -526,7 +528,9 @@ func removedGuest(a *arena) {
 	if got := b.Get(a.PortalURL(portal) + "/forward-auth"); got.Status != http.StatusOK || got.Header.Get("Portico-Identity") == "" {
 		a.Errorf("before: %d", got.Status)
 	}
-	a.legit(func() { a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account(email).ID, a.Admin.Token, nil) })
+	a.legit(func() {
+		a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account(email).ID, a.Admin.Token, nil)
+	})
 	a.stranger(b, portal, "removed")
 	if page := b.Get(a.PortalURL(kept)); !strings.Contains(page.Text(), "Hello") {
 		a.Errorf("the other portal: %d %s", page.Status, page.Text())
@@ -553,7 +557,9 @@ func removedLink(a *arena) {
 	portal := a.portalNamed("Old link")
 	email := "oldlink@example.com"
 	link := a.invitationTo(portal, email)
-	a.legit(func() { a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account(email).ID, a.Admin.Token, nil) })
+	a.legit(func() {
+		a.expect(200, "DELETE", "/v1/portal/"+portal+"/users/"+a.account(email).ID, a.Admin.Token, nil)
+	})
 	b := a.Browser()
 	at := a.Node.Control.SignInURL() + "/invitation/" + portal + "/" + tokenOf(link)
 	for _, page := range []wiretest.Page{b.Get(link), b.Post(link, nil), b.Post(at+"/password", url.Values{"password": {wiretest.Password}}), b.Post(at+"/join", nil), b.Post(at+"/code", nil)} {
@@ -614,7 +620,9 @@ func portalAgain(a *arena) {
 
 // guessedCodes is the case's own server, with the limits of production.
 func guessedCodes(a *arena) {
-	own := newArena(a.T, func(_ *node.Config, o *node.Options) { o.SignIns, o.Failures, o.Mails = auth.Rate{}, auth.Rate{}, auth.Rate{} })
+	own := newArena(a.T, func(_ *node.Config, o *node.Options) {
+		o.SignIns, o.Failures, o.Mails = auth.Rate{}, auth.Rate{}, auth.Rate{}
+	})
 	base := own.begin()
 	portal, email := own.portalNamed("Codes"), "codes@example.com"
 	own.comeIn(portal, email)

@@ -40,7 +40,9 @@ func (a *arena) at(host, method, target string, headers ...string) wiretest.Answ
 	return answers[0]
 }
 
-func (a *arena) hostOf(portal string) string { return strings.TrimPrefix(a.PortalURL(portal), "http://") }
+func (a *arena) hostOf(portal string) string {
+	return strings.TrimPrefix(a.PortalURL(portal), "http://")
+}
 
 func malformedHosts(a *arena) {
 	host := a.hostOf(a.portalNamed("Hosts"))

@@ -295,5 +295,5 @@ func (b *Browser) SetCookie(address, name, value string) {
 	if err != nil {
 		b.T.Fatal(err)
 	}
-	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}}) //nolint:gosec // a test's
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
