@@ -9,6 +9,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -42,7 +43,7 @@ type Options struct {
 	// MorePortalSteps is the engine's; the test of upgrades only.
 	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
-	SignIns, Failures auth.Rate
+	SignIns, Failures, Mails auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
 	// AtWork and Readers bound what the API does at once; tests only. Zero: the
@@ -105,7 +106,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
-		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
+		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures, Mails: o.Mails,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
 		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
@@ -323,6 +324,9 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		name = "My organization"
 	}
 	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
+	if refused, ok := errors.AsType[*portico.Error](err); ok && refused.Kind == portico.KindInvalid {
+		return portico.FieldErrorf(foundingSetting(refused.Field), "%s", refused.Msg)
+	}
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
@@ -330,4 +334,15 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		n.Log.Info("made the first administrator", "organization", made)
 	}
 	return nil
+}
+
+// foundingSetting returns the setting that a field of control.Founding is from.
+func foundingSetting(field string) string {
+	switch field {
+	case "password":
+		return "admin-password"
+	case "name":
+		return "organization"
+	}
+	return "admin-email"
 }
