@@ -282,6 +282,10 @@ func (n *Node) openGateway() (err error) {
 	return err
 }
 
+// GuestRoutes returns the routes of guests' hosts, for the tests that go through
+// all of them.
+func (n *Node) GuestRoutes() []gateway.Route { return n.guests.Routes() }
+
 // handler routes the public listener by host: guests' hosts have nothing in
 // common with the one of the API and the administrators.
 func (n *Node) handler() http.Handler {
