@@ -43,7 +43,7 @@ type Options struct {
 	// MorePortalSteps is the engine's; the test of upgrades only.
 	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
-	SignIns, Failures auth.Rate
+	SignIns, Failures, Mails auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
 	// AtWork and Readers bound what the API does at once; tests only. Zero: the
@@ -106,7 +106,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
-		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
+		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures, Mails: o.Mails,
 	})
 	if err := c.openLifecycle(sole, o); err != nil {
 		return nil, err

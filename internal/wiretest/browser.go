@@ -33,7 +33,7 @@ func (w *World) Browser() *Browser { return w.BrowserVia(w.Node.Addr()) }
 func (w *World) BrowserVia(addr string) *Browser {
 	client := NewClient(w.T)
 	transport := &http.Transport{
-		DisableCompression: true,
+		DisableCompression: true, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, addr)
 		},
@@ -272,4 +272,28 @@ func Behind(publicURL string) Setup {
 		c.PublicURL = publicURL
 		c.TrustedProxies = node.Proxies{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
 	}
+}
+
+// Cookies returns the cookies that would be sent to an address, by name.
+func (b *Browser) Cookies(address string) map[string]string {
+	b.T.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, c := range b.client.Jar.Cookies(u) {
+		all[c.Name] = c.Value
+	}
+	return all
+}
+
+// SetCookie makes the browser hold a cookie for an address.
+func (b *Browser) SetCookie(address, name, value string) {
+	b.T.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }
