@@ -15,6 +15,8 @@ const (
 	ActionPortalUnavailable Action = "portal.unavailable"
 	ActionPortalRecovered   Action = "portal.recovered"
 	ActionPortalRestored    Action = "portal.restored"
+	ActionDatabaseShown     Action = "portal.database_shown"
+	ActionDatabaseRotated   Action = "portal.database_rotated"
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"

@@ -23,7 +23,7 @@ import (
 	"portico/internal/web"
 )
 
-//go:embed pages
+//go:embed pages/*
 var pageFiles embed.FS
 
 // Config is what a Console needs.

@@ -101,7 +101,10 @@ func verdictChip(r portico.ImportRow, sent bool) web.Chip {
 	case portico.VerdictDuplicate:
 		return web.Chip{Text: "Twice in the list"}
 	default:
-		return web.Chip{Kind: "bad", Text: "Failed"}
+		if sent {
+			return web.Chip{Kind: "bad", Text: "Failed"}
+		}
+		return web.Chip{Kind: "bad", Text: "Cannot be invited"}
 	}
 }
 

@@ -56,6 +56,9 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		return portico.Portal{}, err
 	}
 	row, err = c.lifecycle.Settle(ctx, row.ID, row.Fence)
+	if portico.KindOf(err) == portico.KindNotFound { // given up by another node
+		err = portico.WrapError(portico.KindUnavailable, err, "The portal could not be created. Try again in a moment.")
+	}
 	if err != nil {
 		return portico.Portal{}, err
 	}

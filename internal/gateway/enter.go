@@ -34,13 +34,26 @@ func (g *Gateway) enter(q *request) error {
 	if !validSecret(secret) {
 		secret, _ = auth.NewSecret()
 	}
-	if q.r.URL.Query().Has("next") {
-		next = safeReturn(q.r.URL.Query().Get("next"))
+	if where, ok := strings.CutPrefix(q.r.URL.RawQuery, "next="); ok {
+		next = returnTo(where)
 	}
 	g.cookies.set(q.w, enterCookie, secret+"."+base64.RawURLEncoding.EncodeToString([]byte(next)), waitingLife)
 	return q.seeOther(g.control.SignInURL() + "/enter?" + url.Values{
 		"portal": {q.visit.Portal.ID}, "browser": {auth.HashSecret(secret)},
 	}.Encode())
+}
+
+// returnTo reads the rest of a query. nginx writes an address into it as it
+// came, so what begins with a slash is one to its end.
+func returnTo(rest string) string {
+	if !strings.HasPrefix(rest, "/") {
+		plain, err := url.QueryUnescape(rest)
+		if err != nil {
+			return "/"
+		}
+		rest = plain
+	}
+	return safeReturn(rest)
 }
 
 // waiting returns the secret of a browser on its way in, and where it goes.

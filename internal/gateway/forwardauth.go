@@ -9,8 +9,11 @@ import (
 	"portico/internal/auth"
 )
 
+// ForwardAuthPath is where a proxy asks about a request.
+const ForwardAuthPath = "/forward-auth"
+
 // IdentityHeader is the header field in which the app behind a portal is told
-// who a guest is: a JWT that it checks with the key at JWKSPath.
+// who a guest is: a JWT that it checks with the key of the host's JSON Web Key Set.
 const IdentityHeader = "Portico-Identity"
 
 // forwardAuth answers a proxy that asks whether a request to a portal's host

@@ -78,7 +78,7 @@ func hostName(header string) (string, bool) {
 		return inner, ok && net.ParseIP(inner) != nil
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if name == "" || len(name) > portico.MaxHostnameLength || strings.Contains(name, "..") || name[0] == '.' {
+	if name == "" || len(name) > portico.MaxHostnameLength || strings.Contains("."+name+".", "..") {
 		return "", false
 	}
 	for _, c := range []byte(name) {

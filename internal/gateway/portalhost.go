@@ -24,7 +24,7 @@ func (g *Gateway) portalRoutes() []Route {
 		{Method: "GET", Path: "/invite/{token}", handle: g.invitation},
 		{Method: "POST", Path: "/invite/{token}", handle: g.accept},
 		{Method: "POST", Path: "/invite/{token}/ask-again", handle: g.askAgain},
-		{Method: "GET", Path: "/forward-auth", handle: g.forwardAuth},
+		{Method: "GET", Path: ForwardAuthPath, handle: g.forwardAuth},
 		{Method: "GET", Path: "/.well-known/jwks.json", handle: g.jwks},
 	}
 }

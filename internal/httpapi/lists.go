@@ -72,6 +72,49 @@ func (q *request) link(target string) {
 	q.w.Header().Set("Link", "<"+target+`>; rel="next"`)
 }
 
+// listPage is how many rows a list without a limit reads at once.
+const listPage = 500
+
+// listing is a list of rows of the registry.
+type listing[T any] struct {
+	read   func(store.Page) ([]T, error)
+	place  func(T) position // where a page after it begins
+	append func(dst []byte, row T) []byte
+}
+
+// list answers with a page of a listing, or with all of it.
+func list[T any](a *API, q *request, in page, l listing[T]) error {
+	at := in.first()
+	limited := at.Limit > 0
+	if !limited {
+		at.Limit = listPage
+	}
+	out := newArray(q)
+	for {
+		rows, err := l.read(at)
+		if err != nil {
+			return out.fail(err)
+		}
+		more := len(rows) == at.Limit
+		if limited && more {
+			rows = rows[:len(rows)-1]
+			last := l.place(rows[len(rows)-1])
+			q.link(a.cursors.next(q, last.time, last.id))
+		}
+		for _, row := range rows {
+			out.buf = l.append(out.item(), row)
+		}
+		if limited || !more {
+			return out.end()
+		}
+		if err := out.flush(); err != nil {
+			return out.fail(err)
+		}
+		last := l.place(rows[len(rows)-1])
+		at.AfterTime, at.AfterID = last.time, last.id
+	}
+}
+
 // array writes a JSON array: in one piece when it is short, in bounded memory
 // when it is long. A long one is no work while the client reads.
 type array struct {

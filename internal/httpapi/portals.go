@@ -6,6 +6,7 @@ import (
 	"portico"
 	"portico/internal/control"
 	"portico/internal/schema"
+	"portico/internal/store"
 )
 
 // portalModels are the requests whose rules depend on the installation.
@@ -138,38 +139,13 @@ func (a *API) deletePortal(q *request) error {
 	return q.done()
 }
 
-// listPage is how many portals a list without a limit reads at once.
-const listPage = 500
-
 func (a *API) listPortals(q *request, in page) error {
-	at := in.first()
-	limited := at.Limit > 0
-	if !limited {
-		at.Limit = listPage
-	}
-	out := newArray(q)
-	for {
-		portals, err := a.control.Portals(q.ctx(), q.by, at)
-		if err != nil {
-			return out.fail(err)
-		}
-		more := len(portals) == at.Limit
-		if limited && more {
-			portals = portals[:len(portals)-1]
-			last := portals[len(portals)-1]
-			q.link(a.cursors.next(q, last.CreatedAt, last.ID))
-		}
-		for _, p := range portals {
+	return list(a, q, in, listing[portico.Portal]{
+		read:  func(at store.Page) ([]portico.Portal, error) { return a.control.Portals(q.ctx(), q.by, at) },
+		place: func(p portico.Portal) position { return position{p.CreatedAt, p.ID} },
+		append: func(dst []byte, p portico.Portal) []byte {
 			v := a.portalAnswer(p)
-			out.buf = portalResponse.AppendJSON(out.item(), &v)
-		}
-		if limited || !more {
-			return out.end()
-		}
-		if err := out.flush(); err != nil {
-			return out.fail(err)
-		}
-		last := portals[len(portals)-1]
-		at.AfterTime, at.AfterID = last.CreatedAt, last.ID
-	}
+			return portalResponse.AppendJSON(dst, &v)
+		},
+	})
 }

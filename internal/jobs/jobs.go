@@ -151,18 +151,21 @@ func (r *Runner) flushLoop(ctx context.Context) {
 	}
 }
 
-// deleteFinished deletes the rows of finished jobs. Those it cannot delete are
-// run once more later, which is harmless.
+// deleteFinished deletes the rows of finished jobs. Those it cannot delete wait
+// for the next time; should they be run once more before, that is harmless.
 func (r *Runner) deleteFinished(ctx context.Context) error {
 	ids := r.Finished()
 	if len(ids) == 0 {
 		return nil
 	}
 	err := r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteJobs(ids...) })
+	if err != nil {
+		return err
+	}
 	r.mu.Lock()
-	r.finished = slices.Delete(r.finished, 0, len(ids))
-	r.mu.Unlock()
-	return err
+	defer r.mu.Unlock()
+	r.finished = slices.DeleteFunc(r.finished, func(id string) bool { return slices.Contains(ids, id) })
+	return nil
 }
 
 func (r *Runner) scheduleLoop(ctx context.Context, s schedule) {

@@ -20,6 +20,7 @@ const (
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
 	LabelStored        Label = "stored"         // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
+	LabelAppAccess     Label = "app access"     // Seal: the passwords with which the portals' own apps reach their databases
 
 	labelFingerprint Label = "fingerprint" // the ring's public id
 )
@@ -30,6 +31,6 @@ func Labels() []Label {
 	return []Label{
 		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
 		LabelResets, LabelBrowsers, LabelIdentity, LabelConsole,
-		LabelCursors, LabelForms, LabelStored, labelFingerprint,
+		LabelCursors, LabelForms, LabelStored, LabelAppAccess, labelFingerprint,
 	}
 }

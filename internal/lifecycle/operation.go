@@ -81,12 +81,12 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 			failures = 0
 			continue
 		}
-		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
-			return row, busy("Another operation on the portal took over. Repeat the request.")
-		}
 		failures++
-		if err := l.stepFailed(ctx, row, fence, err); err != nil {
-			return row, err
+		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil {
+			err = l.stepFailed(ctx, row, fence, err)
+		}
+		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
+			return l.overtaken(ctx, portalID)
 		}
 		if !pause(ctx, jobs.Backoff(failures)) {
 			return row, ctx.Err()
@@ -125,8 +125,25 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 	}
 }
 
+// overtaken is the end of an operation that may write no more: what it was to
+// bring about may have come about all the same, by another's hand or by a
+// commit of its own whose outcome was not known.
+func (l *Lifecycle) overtaken(ctx context.Context, portalID string) (row store.PortalRow, err error) {
+	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = tx.PortalByID(portalID)
+		return err
+	})
+	if portico.KindOf(err) == portico.KindNotFound {
+		return row, errGone
+	}
+	if err != nil || !row.Found() {
+		err = busy("Another operation on the portal took over. Repeat the request.")
+	}
+	return row, err
+}
+
 // stepFailed records a failed attempt; a creation that failed too often is
-// turned into an abort.
+// turned into an abort. The error is ErrLeaseLost or none.
 func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
 	l.log.Warn("a step on a portal failed and is tried again", "portal", row.ID, "state", row.State, "error", cause)
 	if row.ID == "" {
@@ -140,7 +157,7 @@ func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence i
 		return beginAbort(tx, row, fence)
 	})
 	if errors.Is(err, store.ErrLeaseLost) {
-		return busy("Another operation on the portal took over. Repeat the request.")
+		return err
 	}
 	if err != nil {
 		l.log.Warn("cannot record a failed step", "portal", row.ID, "error", err)

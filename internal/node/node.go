@@ -9,6 +9,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -108,7 +109,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
+		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -323,6 +324,9 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		name = "My organization"
 	}
 	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
+	if refused, ok := errors.AsType[*portico.Error](err); ok && refused.Kind == portico.KindInvalid {
+		return portico.FieldErrorf(foundingSetting(refused.Field), "%s", refused.Msg)
+	}
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
@@ -330,4 +334,15 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		n.Log.Info("made the first administrator", "organization", made)
 	}
 	return nil
+}
+
+// foundingSetting returns the setting that a field of control.Founding is from.
+func foundingSetting(field string) string {
+	switch field {
+	case "password":
+		return "admin-password"
+	case "name":
+		return "organization"
+	}
+	return "admin-email"
 }

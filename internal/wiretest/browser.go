@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/net/html"
 
 	"portico/internal/mail"
+	"portico/internal/node"
 	"portico/internal/store"
 )
 
@@ -25,9 +27,11 @@ type Browser struct {
 }
 
 // Browser returns a browser without cookies.
-func (w *World) Browser() *Browser {
+func (w *World) Browser() *Browser { return w.BrowserVia(w.Node.Addr()) }
+
+// BrowserVia is Browser with a proxy at an address, to which all names lead.
+func (w *World) BrowserVia(addr string) *Browser {
 	client := NewClient(w.T)
-	addr := w.Node.Addr()
 	transport := &http.Transport{
 		DisableCompression: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -258,5 +262,14 @@ func (w *World) Mail(email string, template store.Template) mail.Target {
 		if time.Now().After(deadline) {
 			w.T.Fatalf("no mail %s to %s", template, email)
 		}
+	}
+}
+
+// Behind returns the setup of a server that is reached at a public address
+// through a proxy on this machine.
+func Behind(publicURL string) Setup {
+	return func(c *node.Config, _ *node.Options) {
+		c.PublicURL = publicURL
+		c.TrustedProxies = node.Proxies{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
 	}
 }
