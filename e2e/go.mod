@@ -71,6 +71,6 @@ require (
 	modernc.org/sqlite v1.62.0 // indirect
 )
 
-replace portico => ../ //nolint:gomoddirectives // the module that it stands in
+replace portico => ../
 
 tool github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen

@@ -3,6 +3,8 @@
 import createClient from "openapi-fetch";
 import type { paths } from "./api.js";
 
+declare const process: { argv: string[]; env: Record<string, string | undefined> };
+
 const client = createClient<paths>({
   baseUrl: process.argv[2],
   headers: { Authorization: `Bearer ${process.env.PORTICO_TOKEN}` },
