@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"go/format"
 	"html"
 	"io"
 	"net/http"
@@ -133,7 +134,11 @@ func TestGoSamples(t *testing.T) {
 	if err := os.MkdirAll("testdata/samples", 0o750); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile("testdata/samples/main.go", []byte(b.String()), 0o600); err != nil {
+	source, err := format.Source([]byte(b.String()))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, &b)
+	}
+	if err := os.WriteFile("testdata/samples/main.go", source, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	command(t, ".", "go", "build", "-o", os.DevNull, "./testdata/samples")
