@@ -108,10 +108,9 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	c.Auth = auth.New(auth.Config{
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures, Mails: o.Mails,
 	})
-	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
-	})
-	c.onClose(c.Lifecycle.Stop)
+	if err := c.openLifecycle(sole, o); err != nil {
+		return nil, err
+	}
 	public, err := publicURL(config)
 	if err != nil {
 		return nil, err
@@ -281,6 +280,10 @@ func (n *Node) openGateway() (err error) {
 	})
 	return err
 }
+
+// GuestRoutes returns the routes of guests' hosts, for the tests that go through
+// all of them.
+func (n *Node) GuestRoutes() []gateway.Route { return n.guests.Routes() }
 
 // handler routes the public listener by host: guests' hosts have nothing in
 // common with the one of the API and the administrators.
