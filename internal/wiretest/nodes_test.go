@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func (w *World) both(other string, calls ...call) []Answer {
 func statuses(answers []Answer) string {
 	all := make([]string, len(answers))
 	for i, a := range answers {
-		all[i] = fmt.Sprint(a.Status)
+		all[i] = strconv.Itoa(a.Status)
 	}
 	slices.Sort(all)
 	return strings.Join(all, " ")
