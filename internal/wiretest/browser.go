@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
@@ -237,32 +236,32 @@ func (w *World) PortalURL(portalID string) string {
 	return w.Node.Control.PortalURL(row.Portal)
 }
 
-// Mail waits for the newest mail of a kind to an address and returns what it
-// leads to.
+// Mail returns what the newest mail of a kind to an address leads to.
 func (w *World) Mail(email string, template store.Template) mail.Target {
 	w.T.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		var found *store.MailPage
-		err := w.Node.Store.View(context.Background(), func(tx *store.Tx) error {
-			pages, err := tx.Mails(1000)
-			for i := range pages {
-				if pages[i].To == email && pages[i].Template == template {
-					found = &pages[i]
-					break
-				}
-			}
-			return err
-		})
-		if err != nil {
-			w.T.Fatal(err)
-		}
-		if found != nil {
-			return w.Node.Control.MailTarget(*found)
-		}
-		if time.Now().After(deadline) {
-			w.T.Fatalf("no mail %s to %s", template, email)
-		}
+	all := w.Mails(email, template)
+	if len(all) == 0 {
+		w.T.Fatalf("no mail %s to %s", template, email)
 	}
+	return all[0]
+}
+
+// Mails returns what the mails of a kind to an address lead to, newest first.
+func (w *World) Mails(email string, template store.Template) (all []mail.Target) {
+	w.T.Helper()
+	err := w.Node.Store.View(context.Background(), func(tx *store.Tx) error {
+		pages, err := tx.Mails(1000)
+		for _, page := range pages {
+			if page.To == email && page.Template == template {
+				all = append(all, w.Node.Control.MailTarget(page))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return all
 }
 
 // Behind returns the setup of a server that is reached at a public address
