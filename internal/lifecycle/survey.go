@@ -51,6 +51,7 @@ type survey struct {
 	rows       map[string]store.PortalRow // by portal id
 	tombstones map[string]store.Tombstone // by database name
 	present    map[string]bool            // complete databases that were found
+	failed     map[string]string          // by portal id: why its schema is older than it should be
 	findings   []Finding
 	databases  int
 }
@@ -125,6 +126,9 @@ func (s *survey) load(ctx context.Context) error {
 		for _, t := range open {
 			s.tombstones[t.DatabaseName] = t
 		}
+		if err == nil {
+			s.failed, err = tx.FailedSchemas()
+		}
 		return err
 	})
 }
@@ -186,7 +190,10 @@ func (s *survey) judgeRow(row store.PortalRow) {
 		f.Remedy, f.Text = RemedyMark, "active, but its database is missing"
 	case portico.PortalUnavailable:
 		f.Remedy, f.Text = RemedyReport, "unavailable: "+row.LastError
-		if s.present[name] {
+		switch text, failed := s.failed[row.ID]; {
+		case failed && s.present[name]: // its database is well, but not what the app needs
+			f.Text = "not served until 'portico fleet migrate' succeeds: " + text
+		case s.present[name]:
 			f.Remedy = RemedyRecover
 		}
 	default:

@@ -43,7 +43,7 @@ type Options struct {
 	// MorePortalSteps is the engine's; the test of upgrades only.
 	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
-	SignIns, Failures auth.Rate
+	SignIns, Failures, Mails auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
 	// AtWork and Readers bound what the API does at once; tests only. Zero: the
@@ -106,12 +106,11 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
-		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
+		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures, Mails: o.Mails,
 	})
-	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
-	})
-	c.onClose(c.Lifecycle.Stop)
+	if err := c.openLifecycle(sole, o); err != nil {
+		return nil, err
+	}
 	public, err := publicURL(config)
 	if err != nil {
 		return nil, err
@@ -121,17 +120,17 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, c.openMail(exclusive, o)
+	return c, c.openMail(sole, o)
 }
 
 // openMail readies the sender of mail.
-func (c *Core) openMail(exclusive bool, o Options) error {
+func (c *Core) openMail(sole bool, o Options) error {
 	relay, err := c.Config.Relay()
 	if relay != nil && o.Relay != nil {
 		o.Relay(relay)
 	}
 	c.Mail = mail.NewSender(mail.Config{
-		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: sole,
 	})
 	return err
 }
@@ -281,6 +280,10 @@ func (n *Node) openGateway() (err error) {
 	})
 	return err
 }
+
+// GuestRoutes returns the routes of guests' hosts, for the tests that go through
+// all of them.
+func (n *Node) GuestRoutes() []gateway.Route { return n.guests.Routes() }
 
 // handler routes the public listener by host: guests' hosts have nothing in
 // common with the one of the API and the administrators.
