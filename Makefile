@@ -34,6 +34,7 @@ lint: $(LINTER) ## gofmt, go vet, and every linter of .golangci.yaml (staticchec
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(LINTER) run
+	cd e2e && ../$(LINTER) run
 
 $(LINTER): tools/go.mod tools/go.sum
 	@echo "building golangci-lint, once: two to four minutes on two cores"
@@ -51,7 +52,7 @@ faults: needs ## every fault at full length, one line a case (over an hour)
 
 attacks: needs ## every attack at full length, one line a case
 	@{ $(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full; \
-	   $(GO) test -count=1 -v -run '^TestMatrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
+	   $(GO) test -count=1 -v -run '^Test(Console)?Matrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
 
 e2e: ## flows in a browser, and clients that generators made, against a demo (needs chromium, node)
 	@.ci/needs e2e
