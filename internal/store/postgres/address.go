@@ -92,13 +92,6 @@ func (a *address) forPrograms(database string) (dsn string, environment []string
 	return u.String(), append(environment, "PGCONNECT_TIMEOUT=5", "PGAPPNAME=portico")
 }
 
-// in returns the address of another database of the server.
-func (a *address) in(database string) *address {
-	other := *a
-	other.database = database
-	return &other
-}
-
 // quote returns a name as an identifier.
 func quote(name string) string { return pgx.Identifier{name}.Sanitize() }
 
