@@ -74,7 +74,7 @@ func (p *program) introduce(n *node.Node, demo node.Demo, temporary bool) {
 	fmt.Fprintf(p.stderr, `Portico %s: a demonstration is ready at %s
 
   Data           %s
-  API reference  %s/docs/portal.md   for models: %s/llms.txt
+  API reference  %s/docs   for models: %s/llms.txt
   Mail           %s/dev/mail shows every mail with its link
   Sign in as     %s   %s
   Everybody      %s

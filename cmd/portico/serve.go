@@ -77,7 +77,7 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 	}
 	g := greeting{
 		Message: "portico is ready", Version: p.version, URL: n.URL(), Data: data,
-		Reference: n.URL() + "/docs/portal.md", Models: n.URL() + "/llms.txt",
+		Reference: n.URL() + "/docs", Models: n.URL() + "/llms.txt",
 		Mail: mailGoes(n.Config, n.URL()), Next: "curl -s " + n.URL() + "/v1/status",
 	}
 	if n.Config.OpsListen != "" {

@@ -18,7 +18,7 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.first), &g); err != nil {
 		t.Fatalf("%v: %s", err, s.first)
 	}
-	if g.Data != dir || g.Mail == "" || g.Next != "portico org create 'My organization' --data "+dir || g.Reference != g.URL+"/docs/portal.md" {
+	if g.Data != dir || g.Mail == "" || g.Next != "portico org create 'My organization' --data "+dir || g.Reference != g.URL+"/docs" {
 		t.Errorf("greeting: %+v", g)
 	}
 	secret, err := os.ReadFile(filepath.Join(dir, "secret.key"))

@@ -158,6 +158,13 @@ func (a *arena) judge(answer wiretest.Answer) {
 	if answer.Status == http.StatusForbidden {
 		a.refusals.Add(1)
 	}
+	var body struct {
+		Detail any `json:"detail"`
+	}
+	told := answer.Status >= 400 && (len(answer.Body) > 0 || answer.Header.Get("Content-Length") == "0") // HEAD is told nothing
+	if answer.Header.Get("X-Request-Id") == "" || told && (json.Unmarshal(answer.Body, &body) != nil || body.Detail == nil) {
+		a.Errorf("an answer %d without an id or a detail: %v %.300s", answer.Status, answer.Header, answer.Body)
+	}
 	a.harmless(answer)
 }
 

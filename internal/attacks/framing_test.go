@@ -81,7 +81,7 @@ func smuggling(a *arena) {
 		"a chunk that is cut":          post("Transfer-Encoding: chunked\r\n", "zz\r\n"+hidden),
 	} {
 		answers, closed := a.raw(text, 2)
-		// 501 is net/http's own answer to a coding that nobody knows (RFC 9112 6.1).
+		// 501 is due to a coding that nobody knows (RFC 9112 6.1).
 		unknown := len(answers) == 1 && answers[0].Status == 501 && strings.Contains(text, "Transfer-Encoding")
 		if !closed || !unknown && (len(answers) != 1 || answers[0].Status != 400) {
 			a.Errorf("%s: closed %v, %.300s", what, closed, fmt.Sprint(answers))

@@ -31,19 +31,9 @@ type AccountCreated struct {
 // it. A stub becomes proven too, and whatever was planted for it is void. A
 // proven account is linked and keeps its password. It is an operator's command.
 func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountCreated, error) {
-	address, err := portico.ParseAddress(in.Email)
+	fresh, err := c.newAccount(ctx, in)
 	if err != nil {
 		return AccountCreated{}, err
-	}
-	if _, err := portico.ParseRole(string(in.Role)); err != nil {
-		return AccountCreated{}, err
-	}
-	in.Name = portico.CleanPersonName(in.Name)
-	hash := ""
-	if in.Password != "" {
-		if hash, err = c.auth.HashPassword(ctx, in.Password, auth.PasswordOwner{Email: address.Stored}); err != nil {
-			return AccountCreated{}, err
-		}
 	}
 	var out AccountCreated
 	err = c.store.Update(ctx, func(tx *store.Tx) error {
@@ -51,22 +41,53 @@ func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountC
 		if err != nil {
 			return err
 		}
-		if out, err = provenAccount(tx, address, in.Name, hash); err != nil {
-			return err
-		}
-		if err := addMember(tx, o, out.Account, in.Role, portico.OperatorActor); err != nil {
-			return err
-		}
-		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
-			detail{"email": out.Account.Email, "role": in.Role, "linked": !out.New}))
+		out, err = fresh.create(tx, o)
+		return err
 	})
 	if errors.Is(err, store.ErrUnique) {
-		err = portico.WrapError(portico.KindConflict, err, "%s was added by somebody else just now.", address.Stored)
+		err = portico.WrapError(portico.KindConflict, err, "%s was added by somebody else just now.", fresh.address.Stored)
 	}
 	if err != nil {
 		return AccountCreated{}, err
 	}
 	return out, nil
+}
+
+// newAccount is an account that may be written: everything about it that can
+// be refused without the registry was not.
+type newAccount struct {
+	address portico.Address
+	name    string
+	hash    string // of the password; empty without one
+	role    portico.Role
+}
+
+func (c *Control) newAccount(ctx context.Context, in AccountCreate) (newAccount, error) {
+	address, err := portico.ParseAddress(in.Email)
+	if err != nil {
+		return newAccount{}, err
+	}
+	if _, err := portico.ParseRole(string(in.Role)); err != nil {
+		return newAccount{}, err
+	}
+	n := newAccount{address: address, name: portico.CleanPersonName(in.Name), role: in.Role}
+	if in.Password != "" {
+		n.hash, err = c.auth.HashPassword(ctx, in.Password, auth.PasswordOwner{Email: address.Stored})
+	}
+	return n, err
+}
+
+// create writes the account, if there is none, and its membership.
+func (n newAccount) create(tx *store.Tx, o portico.Organization) (AccountCreated, error) {
+	out, err := provenAccount(tx, n.address, n.name, n.hash)
+	if err != nil {
+		return AccountCreated{}, err
+	}
+	if err := addMember(tx, o, out.Account, n.role, portico.OperatorActor); err != nil {
+		return AccountCreated{}, err
+	}
+	return out, tx.InsertEvents(operatorEvent(o.ID, portico.ActionAccountCreated, out.Account.ID,
+		detail{"email": out.Account.Email, "role": n.role, "linked": !out.New}))
 }
 
 // provenAccount returns the proven account of an address, which it makes or

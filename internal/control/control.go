@@ -100,6 +100,12 @@ func (c *Control) Start() { c.refusals.start() }
 // Stop writes what waits and ends.
 func (c *Control) Stop() { c.refusals.stop() }
 
+// PublicURL returns where the service is reached from outside, without a slash
+// at its end.
+func (c *Control) PublicURL() string {
+	return c.config.PublicURL.Scheme + "://" + c.config.PublicURL.Host
+}
+
 // PortalURL returns where a portal's guests enter: its custom domain once that
 // is active, its own address below the portal domain until then.
 func (c *Control) PortalURL(p portico.Portal) string {

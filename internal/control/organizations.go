@@ -21,20 +21,27 @@ func (c *Control) CreateOrganization(ctx context.Context, in OrganizationCreate)
 	if err != nil {
 		return portico.Organization{}, err
 	}
+	in.Name = name
 	var o portico.Organization
-	err = c.store.Update(ctx, func(tx *store.Tx) error {
+	err = c.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if err := mayHaveParent(tx, in.Kind, in.ParentID); err != nil {
 			return err
 		}
-		o = portico.Organization{
-			ID: tx.NewID(portico.PrefixOrganization), Kind: in.Kind, ParentID: in.ParentID, Name: name, CreatedAt: tx.Now,
-		}
-		if err := tx.InsertOrganization(o); err != nil {
-			return err
-		}
-		return tx.InsertEvents(operatorEvent(o.ID, portico.ActionOrganizationCreated, o.ID, detail{"name": o.Name, "kind": o.Kind}))
+		o, err = createOrganization(tx, in)
+		return err
 	})
 	return o, err
+}
+
+// createOrganization writes an organization whose name is clean.
+func createOrganization(tx *store.Tx, in OrganizationCreate) (portico.Organization, error) {
+	o := portico.Organization{
+		ID: tx.NewID(portico.PrefixOrganization), Kind: in.Kind, ParentID: in.ParentID, Name: in.Name, CreatedAt: tx.Now,
+	}
+	if err := tx.InsertOrganization(o); err != nil {
+		return portico.Organization{}, err
+	}
+	return o, tx.InsertEvents(operatorEvent(o.ID, portico.ActionOrganizationCreated, o.ID, detail{"name": o.Name, "kind": o.Kind}))
 }
 
 func mayHaveParent(tx *store.Tx, kind portico.OrganizationKind, parentID string) error {

@@ -9,29 +9,58 @@ import (
 	"portico/internal/schema"
 )
 
-// document is a page that is made once, when the API is.
+// document is a text that is made once, when the API is.
 type document struct {
 	contentType string
 	body        []byte
 }
 
-// documents returns the documents by path. All come from the table of routes.
-func (a *API) documents() map[string]document {
-	markdown := "text/markdown; charset=utf-8"
-	return map[string]document{
-		"/openapi.json":   {"application/json", a.openAPI()},
-		"/docs/portal.md": {markdown, []byte(a.group(tagPortal, "portal Endpoints"))},
-		"/docs/auth.md":   {markdown, []byte(a.group(tagAuth, "auth Endpoints"))},
-		"/llms.txt":       {"text/plain; charset=utf-8", []byte(a.llms())},
+const (
+	typeMarkdown = "text/markdown; charset=utf-8"
+	typePlain    = "text/plain; charset=utf-8"
+)
+
+// documents returns what describes the API, by path: pages for people, the same
+// as Markdown for language models, and one document for machines. All come from
+// the table of routes.
+func (a *API) documents() (map[string]http.Handler, error) {
+	pages, made, err := a.reference()
+	if err != nil {
+		return nil, err
 	}
+	full := new(strings.Builder)
+	full.WriteString(a.index())
+	all := map[string]http.Handler{"/openapi.json": reading(document{"application/json", a.openAPI()})}
+	add := func(path, markdown string) {
+		text := document{typeMarkdown, []byte(markdown)}
+		all[path] = reading(choice{made[path], text})
+		all[path+".md"] = reading(text)
+	}
+	add("/docs", a.index())
+	for _, g := range groups() {
+		markdown := a.markdown(g)
+		add(g.path(), markdown)
+		full.WriteString("\n" + markdown)
+	}
+	all["/llms.txt"] = reading(document{typePlain, []byte(a.index())})
+	all["/llms-full.txt"] = reading(document{typePlain, []byte(full.String())})
+	all[pages.AssetPath()] = pages.Assets()
+	return all, nil
+}
+
+// reading answers 405 to what does not only read.
+func reading(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			writeError(w, errMethod)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (d document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		writeError(w, errMethod)
-		return
-	}
 	h := w.Header()
 	h.Set("Content-Type", d.contentType)
 	h.Set("Content-Length", strconv.Itoa(len(d.body)))
@@ -42,33 +71,68 @@ func (d document) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// llms returns the index for language models.
-func (a *API) llms() string {
+// choice is a page, or its Markdown for who would rather have that.
+type choice struct{ page, markdown http.Handler }
+
+func (c choice) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Add("Vary", "Accept")
+	if wantsMarkdown(r.Header["Accept"]) {
+		c.markdown.ServeHTTP(w, r)
+		return
+	}
+	c.page.ServeHTTP(w, r)
+}
+
+// wantsMarkdown reports whether Markdown is named, and HTML not before it.
+func wantsMarkdown(accept []string) bool {
+	markdown, html := 0.0, 0.0
+	for value := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, parameters, _ := strings.Cut(value, ";")
+		weight := 1.0
+		if q, ok := strings.CutPrefix(strings.ReplaceAll(parameters, " ", ""), "q="); ok {
+			var err error
+			if weight, err = strconv.ParseFloat(q, 64); err != nil {
+				weight = 0
+			}
+		}
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "text/markdown":
+			markdown = weight
+		case "text/html":
+			html = weight
+		}
+	}
+	return markdown > 0 && markdown >= html
+}
+
+// index returns the index for language models.
+func (a *API) index() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %s\n\n> %s\n\n## Reference\n\n", titlePortico, aboutAPI)
-	fmt.Fprintf(&b, "- [portal](/docs/portal.md): create, update and delete portals; invite, list and remove their users\n")
-	fmt.Fprintf(&b, "- [auth](/docs/auth.md): sign in, switch organization, personal access tokens\n")
-	fmt.Fprintf(&b, "- [OpenAPI 3.1](/openapi.json)\n\n## Operations\n\n")
+	for _, g := range groups() {
+		fmt.Fprintf(&b, "- [%s](%s.md): %s\n", g.tag, g.path(), g.doc)
+	}
+	fmt.Fprintf(&b, "- [All of it in one text](/llms-full.txt)\n- [OpenAPI 3.1](/openapi.json)\n\n## Operations\n\n")
 	for _, r := range a.routes {
 		fmt.Fprintf(&b, "- `%s %s`: %s\n", r.method, r.path, strings.TrimSuffix(r.doc, only))
 	}
 	return b.String()
 }
 
-// group returns one group's operations as Markdown, on one page: small enough
-// to be handed to a language model whole.
-func (a *API) group(tag, title string) string {
+// markdown returns one group's operations on one page: small enough to be
+// handed to a language model whole.
+func (a *API) markdown(g group) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\nAll endpoints for the %s API group. Great for feeding into an LLM context.\n\n", title, tag)
+	fmt.Fprintf(&b, "# %s\n\n%s\n\n", g.title(), g.intro())
 	b.WriteString("Send `Authorization: Bearer <token>`. Errors are `{\"detail\": …}`: a text, or for 422 a list of " +
 		"`{type, loc, msg, input}`.")
-	if tag == tagPortal {
+	if g.tag == tagPortal {
 		b.WriteString(" All are only accessible by production organization administrators. Writes take an `Idempotency-Key` header.")
 	}
 	b.WriteString("\n")
 	seen := map[string]bool{}
 	for _, r := range a.routes {
-		if r.tag == tag {
+		if r.tag == g.tag {
 			r.describe(&b, seen)
 		}
 	}
@@ -90,9 +154,17 @@ func (r *route) describe(b *strings.Builder, seen map[string]bool) {
 	}
 	show := func(label string, model schema.Component) {
 		fmt.Fprintf(b, "\n%s: `%s`\n", label, model.Name())
-		if !seen[model.Name()] {
-			seen[model.Name()] = true
-			fmt.Fprintf(b, "\n%s", model.Markdown())
+		for _, object := range schema.Objects(model) {
+			if seen[object.Name()] {
+				continue
+			}
+			seen[object.Name()] = true
+			text := object.Markdown()
+			if object != model {
+				table, _, _ := strings.Cut(text, "\n```json") // the example is in that of the whole
+				text = "`" + object.Name() + "`:\n\n" + table
+			}
+			fmt.Fprintf(b, "\n%s", text)
 		}
 	}
 	if r.body != nil {
@@ -107,5 +179,12 @@ func (r *route) describe(b *strings.Builder, seen map[string]bool) {
 		show(fmt.Sprintf("Response %d, array of", r.success), r.response)
 	default:
 		show(fmt.Sprintf("Response %d", r.success), r.response)
+	}
+	var also []string
+	for _, answer := range r.responses()[1:] {
+		also = append(also, answer.Key)
+	}
+	if len(also) > 0 {
+		fmt.Fprintf(b, "\nAlso: %s\n", strings.Join(also, ", "))
 	}
 }

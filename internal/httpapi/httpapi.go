@@ -1,6 +1,6 @@
 // Package httpapi serves /v1 and what describes it: the OpenAPI document, the
-// Markdown reference and llms.txt. One table of routes drives routing,
-// authorization, documents and the list of routes.
+// reference with its API Runner, the same as Markdown, and llms.txt. One table
+// of routes drives routing, authorization, documents and the list of routes.
 //
 // It owns the wire: the order in which a request is judged, the forms of
 // answers and errors, cursors, Idempotency-Key and X-Request-Id. It decides
@@ -61,8 +61,9 @@ type API struct {
 	models  portalModels
 }
 
-// New returns the handler of /v1 and of the documents about it.
-func New(config Config) *API {
+// New returns the handler of /v1 and of the documents about it. It fails when a
+// page of the reference cannot be made.
+func New(config Config) (*API, error) {
 	a := &API{
 		config: config, control: config.Control,
 		cursors: newCursors(config.Ring),
@@ -81,11 +82,15 @@ func New(config Config) *API {
 	for pattern, methods := range byPath {
 		a.mux.Handle(pattern, a.methods(methods))
 	}
-	for path, document := range a.documents() {
+	documents, err := a.documents()
+	if err != nil {
+		return nil, err
+	}
+	for path, document := range documents {
 		a.mux.Handle(path, document)
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { writeError(w, errNoRoute) })
-	return a
+	return a, nil
 }
 
 // ServeHTTP judges a request before anything of it is used: its size, whether

@@ -38,6 +38,8 @@ type route struct {
 
 	response  schema.Component // of success; nil: nothing is promised of it
 	listTitle string           // set when the response is an array of them
+
+	cli, sdk string // the same on the command line and in Go; see samples.go
 }
 
 const (
@@ -61,33 +63,47 @@ func (a *API) portalRoutes() []*route {
 			doc: "Creates a new portal experience under the parent production tenant." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalCreate,
 			success: http.StatusCreated, response: portalResponse, handle: body(a.models.portalCreate, a.createPortal),
+			cli: "portico portal create {name}[[ --description {description}]][[ --domain {custom_domain}]]",
+			sdk: "portal, err := c.CreatePortal(ctx, client.PortalCreate{Name: {name}[[, Description: new({description})]][[, CustomDomain: new({custom_domain})]]})",
 		}, {
 			method: "GET", path: "/v1/portal", id: "list_portals_v1_portal_get", title: "List Portals",
 			doc: "Lists the portals of the production tenant, oldest first." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
 			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
 			handle: query(portalQuery, a.listPortals),
+			cli:    "portico portal list[[ --search {q}]]",
+			sdk:    "portals, err := client.Collect(c.Portals(ctx, {q}))",
 		}, {
 			method: "GET", path: "/v1/portal/{portal_id}", id: "get_portal_v1_portal__portal_id__get", title: "Get Portal",
 			doc: "Returns one portal of the production tenant." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead,
 			success: http.StatusOK, response: portalResponse, handle: bare(a.getPortal),
+			cli: "portico portal get {portal_id}",
+			sdk: "portal, err := c.Portal(ctx, {portal_id})",
 		}, {
 			method: "PATCH", path: "/v1/portal/{portal_id}", id: "update_portal_v1_portal__portal_id__patch", title: "Update Portal",
 			doc: "Updates an existing portal's name or custom domain." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true, body: a.models.portalUpdate,
 			success: http.StatusOK, response: portalResponse, handle: body(a.models.portalUpdate, a.updatePortal),
+			cli: "portico portal update {portal_id}[[ --name {name}]][[ --description {description}]][[ --domain {custom_domain}]]",
+			sdk: "var change client.PortalUpdate[[\nchange.Name = {name}]][[\nchange.Description = client.Set({description})]]" +
+				"[[\nchange.CustomDomain = client.Set({custom_domain})]]\nportal, err := c.UpdatePortal(ctx, {portal_id}, change)",
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}", id: "delete_portal_v1_portal__portal_id__delete", title: "Delete Portal",
 			doc: "Deletes a portal and drops its associated database entirely." + only,
 			tag: tagPortal, scope: portico.ScopePortalWrite, once: true,
 			success: http.StatusOK, handle: bare(a.deletePortal),
+			cli: "portico portal delete {portal_id}",
+			sdk: "err := c.DeletePortal(ctx, {portal_id})",
 		}, {
 			method: "POST", path: "/v1/portal/{portal_id}/users", id: "invite_portal_user_bulk_v1_portal__portal_id__users_post",
 			title: "Invite Portal User Bulk",
 			doc:   "Invites a guest user to a portal, auto-linking existing global accounts if they exist." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true, body: inviteRequest,
 			success: http.StatusCreated, response: inviteResponse, handle: body(inviteRequest, a.inviteUsers),
+			cli: "portico guest invite {portal_id} {users}[[ --message {message}]]",
+			sdk: "answer, err := c.InviteGuests(ctx, {portal_id}, client.Invite{Users: []client.Recipient{{users}}" +
+				"[[, Message: new({message})]][[, SendEmail: new({send_email})]][[, DryRun: {dry_run}]]})",
 		}, {
 			method: "GET", path: "/v1/portal/{portal_id}/users", id: "list_portal_users_v1_portal__portal_id__users_get",
 			title: "List Portal Users",
@@ -95,6 +111,8 @@ func (a *API) portalRoutes() []*route {
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
 			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
 			handle: query(userQuery, a.listUsers),
+			cli:    "portico guest list {portal_id}[[ --status {status}]][[ --search {q}]]",
+			sdk:    "guests, err := client.Collect(c.Guests(ctx, {portal_id}, client.Filter{Status: {status}, Query: {q}}))",
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}/users/{user_id}",
 			id:    "remove_portal_user_v1_portal__portal_id__users__user_id__delete",
@@ -102,6 +120,8 @@ func (a *API) portalRoutes() []*route {
 			doc:   "Removes a guest user's access from a portal and drops their membership documents." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true,
 			success: http.StatusOK, handle: bare(a.removeUser),
+			cli: "portico guest remove {portal_id} {user_id}",
+			sdk: "err := c.RemoveGuest(ctx, {portal_id}, {user_id})",
 		},
 	}
 }

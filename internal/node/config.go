@@ -30,6 +30,8 @@ type Config struct {
 	// PublicURL is where the service is reached from outside; empty: where it
 	// listens, as localhost.
 	PublicURL string
+	// TrustedProxies are the proxies that may name the address of a client.
+	TrustedProxies Proxies
 	// PortalDomain is the domain below which portals have their addresses.
 	PortalDomain string
 	// AdminEmail, AdminPassword and Organization make a first administrator of
@@ -98,6 +100,10 @@ func Settings() []Setting {
 		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
+		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {
+			c.TrustedProxies, err = ParseProxies(v)
+			return err
+		}},
 		{Name: "portal-domain", Default: "localhost", Doc: "the domain below which portals have their addresses", set: str(func(c *Config) *string { return &c.PortalDomain })},
 		{Name: "admin-email", Doc: "address of the first administrator, made when there is no organization", set: str(func(c *Config) *string { return &c.AdminEmail })},
 		{Name: "admin-password", Secret: true, Doc: "the first administrator's password", set: str(func(c *Config) *string { return &c.AdminPassword })},

@@ -55,12 +55,13 @@ func TestLoad(t *testing.T) {
 	}
 	env := map[string]string{
 		"PORTICO_DATA": "env", "PORTICO_LISTEN": "127.0.0.1:1", "PORTICO_ADMIN_EMAIL": "a@example.com", "PORTICO_ADMIN_PASSWORD_FILE": secret,
+		"PORTICO_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8",
 	}
 	config, values, err := Load(map[string]string{"data": "flag"}, func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Data != "flag" || config.Listen != "127.0.0.1:1" || config.AdminPassword != "from the file" || config.PortalDomain != "localhost" {
+	if config.Data != "flag" || config.Listen != "127.0.0.1:1" || config.AdminPassword != "from the file" || config.PortalDomain != "localhost" || len(config.TrustedProxies) != 2 {
 		t.Errorf("config: %+v", config)
 	}
 	origins := map[string]string{}
@@ -80,6 +81,7 @@ func TestLoad(t *testing.T) {
 	for _, bad := range []map[string]string{
 		{"listen": "8010"}, {"invitation-days": "31"}, {"public-url": "portals.example.com"}, {"public-url": "https://x/y"},
 		{"dev-mail": "true", "listen": "0.0.0.0:8010"}, {"dev-mail": "perhaps"}, {"admin-email": "a@b.co"},
+		{"trusted-proxies": "0.0.0.0/0"}, {"trusted-proxies": "10.0.0.1;10.0.0.2"},
 	} {
 		if _, _, err := Load(bad, func(string) string { return "" }); err == nil {
 			t.Errorf("%v is accepted", bad)

@@ -172,9 +172,12 @@ func Open(config Config, o Options) (node *Node, err error) {
 	if err := n.start(); err != nil {
 		return nil, err
 	}
-	n.api = httpapi.New(httpapi.Config{
+	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
 	})
+	if err != nil {
+		return nil, err
+	}
 	if config.OpsListen != "" {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
@@ -183,7 +186,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
-	n.public = servePublic(public, n.handler(), n.Log, o.Timeouts)
+	n.public = servePublic(public, config.TrustedProxies.front(n.handler()), n.Log, o.Timeouts)
 	n.onClose(func() { n.public.stop(shutdownPatience) })
 	return n, nil
 }
@@ -237,24 +240,16 @@ func (n *Node) bootstrap(ctx context.Context) error {
 	if n.Config.AdminEmail == "" {
 		return nil
 	}
-	all, err := n.Control.Organizations(ctx)
-	if err != nil || len(all) > 0 {
-		return err
-	}
 	name := n.Config.Organization
 	if name == "" {
 		name = "My organization"
 	}
-	o, err := n.Control.CreateOrganization(ctx, control.OrganizationCreate{Name: name, Kind: portico.Production})
-	if err != nil {
-		return err
-	}
-	_, err = n.Control.CreateAccount(ctx, control.AccountCreate{
-		Email: n.Config.AdminEmail, Password: n.Config.AdminPassword, OrganizationID: o.ID, Role: portico.Owner,
-	})
+	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
-	n.Log.Info("made the first administrator", "organization", o.ID)
+	if made != "" {
+		n.Log.Info("made the first administrator", "organization", made)
+	}
 	return nil
 }

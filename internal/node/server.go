@@ -63,6 +63,8 @@ func newServer(l net.Listener, handler http.Handler, log *slog.Logger, limits Ti
 		IdleTimeout:       limits.Idle,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// Its answer has neither id nor form: a star is a path that is no route.
+		DisableGeneralOptionsHandler: true,
 	}}
 }
 
@@ -72,7 +74,7 @@ func serve(l net.Listener, handler http.Handler, log *slog.Logger) *server {
 
 // servePublic serves a listener that anyone may reach: it reads heads strictly.
 func servePublic(l net.Listener, handler http.Handler, log *slog.Logger, limits Timeouts) *server {
-	s := newServer(strictListener{l}, strict(handler), log, limits)
+	s := newServer(strictListener{l}, strict(handler, log), log, limits)
 	s.http.ConnContext = strictContext
 	return s.start()
 }
@@ -104,24 +106,29 @@ func strictContext(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, strictKey{}, c)
 }
 
-// strict answers requests whose heads are not strict, and closes connections
+// strict answers requests whose heads are refused, and closes connections
 // whose next request could not be told from the rest of this one.
-func strict(next http.Handler) http.Handler {
+func strict(next http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		judged := verdictRefused
+		judged := verdictMalformed
 		if c, ok := r.Context().Value(strictKey{}).(*strictConn); ok {
 			judged = verdict(c.verdict.Load())
 		}
+		h := w.Header()
 		if judged != verdictGood {
-			w.Header().Set("Connection", "close")
+			h.Set("Connection", "close")
 		}
-		if judged != verdictRefused {
+		if !judged.refuses() {
 			next.ServeHTTP(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("X-Request-Id", strings.ToLower(rand.Text()))
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"detail":"The head of the request is not well-formed HTTP/1.1."}`) // a client that went away is nobody's error
+		id := strings.ToLower(rand.Text())
+		log.LogAttrs(r.Context(), slog.LevelInfo, "request refused for its head", slog.String("request", id), slog.Int("status", int(judged)))
+		h.Set("Content-Type", "application/json")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		h.Set("X-Request-Id", id)
+		w.WriteHeader(int(judged))
+		_, _ = io.WriteString(w, `{"detail":"`+judged.text()+`"}`) // a client that went away is nobody's error
 	})
 }

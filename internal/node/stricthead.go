@@ -2,18 +2,20 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
-	"strconv"
-	"strings"
 	"sync/atomic"
 )
 
 // net/http reads some heads leniently: a bare line feed ends a line, a line may
 // be folded, Content-Length may stand beside Transfer-Encoding or be repeated.
 // A proxy in front may read the same bytes otherwise, and then one request hides
-// another. So the connection looks at each head as it passes, and a request
-// whose head has more than one reading is answered 400 and is the last.
+// another. Others it refuses with an answer of its own, which has no id and is
+// no JSON. So the connection judges each head, line by line, before the server
+// reads it. In place of the first line that is refused the server reads the end
+// of a head; the request that it then takes for whole is answered with the
+// reason, and is the last.
 
 // strictListener accepts connections that judge the heads they carry.
 type strictListener struct{ net.Listener }
@@ -27,22 +29,14 @@ func (l strictListener) Accept() (net.Conn, error) {
 	return &strictConn{Conn: c}, nil
 }
 
-// verdict is what the newest complete head means for its request.
-type verdict uint32
-
-const (
-	verdictGood    verdict = iota
-	verdictLast            // good, but its end is not followed: close after the answer
-	verdictRefused         // not strict: 400, and close
-)
-
 // strictConn follows requests over a connection: heads by line, bodies by
 // length. No read goes past the end of a head or of a body, so the verdict is
 // that of the request which the server is about to handle.
 type strictConn struct {
 	net.Conn
 
-	ahead   []byte // read, not handed on yet
+	ahead   []byte // read, not judged yet
+	out     []byte // judged, not handed on yet
 	head    head
 	body    int64 // bytes of a body still to come
 	over    verdict
@@ -57,35 +51,37 @@ func (c *strictConn) CloseWrite() error {
 	return nil
 }
 
-// Read implements net.Conn. Bytes are never changed, only handed on in pieces.
+// Read implements net.Conn. Bytes are never changed, only handed on in pieces,
+// up to the line for which a head is refused.
 func (c *strictConn) Read(p []byte) (int, error) {
-	switch {
-	case c.over == verdictRefused:
-		return 0, io.EOF // nothing after such a head is a request
-	case len(p) == 0:
-		return 0, nil
-	case c.body > 0 && int64(len(p)) > c.body:
-		p = p[:c.body]
+	for len(c.out) == 0 {
+		switch {
+		case c.over.refuses():
+			return 0, io.EOF // nothing after such a head is a request
+		case len(p) == 0:
+			return 0, nil
+		case c.over == verdictLast:
+			return c.next(p)
+		case c.body > 0:
+			n, err := c.next(p[:min(int64(len(p)), c.body)])
+			c.body -= int64(n)
+			return n, err
+		}
+		n, err := c.next(p)
+		if n == 0 {
+			if !errors.Is(err, io.EOF) || !c.head.begun() {
+				return 0, err
+			}
+			c.refuse(verdictMalformed) // a head that was cut
+			continue
+		}
+		if n = c.judge(p[:n]); n > 0 {
+			return n, nil
+		}
 	}
-	n, err := c.next(p)
-	switch {
-	case n == 0 || c.over != verdictGood:
-		return n, err
-	case c.body > 0:
-		c.body -= int64(n)
-		return n, err
-	}
-	end, ended := c.head.feed(p[:n])
-	if !ended {
-		return n, err
-	}
-	if end < n {
-		c.ahead = append(bytes.Clone(p[end:n]), c.ahead...)
-	}
-	c.over, c.body = c.head.judge()
-	c.head = head{part: c.head.part[:0]}
-	c.verdict.Store(uint32(c.over))
-	return end, nil
+	n := copy(p, c.out)
+	c.out = c.out[n:]
+	return n, nil
 }
 
 func (c *strictConn) next(p []byte) (int, error) {
@@ -99,129 +95,91 @@ func (c *strictConn) next(p []byte) (int, error) {
 	return n, nil
 }
 
-// head is what is known of a head that is passing.
-type head struct {
-	part    []byte // of a line whose end has not come yet
-	lines   int
-	bad     bool
-	oldHTTP bool // HTTP/1.0
-	lengths int
-	length  int64
-	codings int
-}
-
-// feed takes bytes up to the end of the head, which is the first empty line.
-func (h *head) feed(p []byte) (end int, ended bool) {
-	for end < len(p) {
-		at := bytes.IndexByte(p[end:], '\n')
-		if at < 0 {
-			h.keep(p[end:])
-			return len(p), false
+// judge takes bytes of a head. It returns how many of them the server may read
+// where they are; what else it may read is in out, and comes after them.
+func (c *strictConn) judge(p []byte) (good int) {
+	h := &c.head
+	if len(h.part) > 0 {
+		c.judgePart(p)
+		return 0
+	}
+	for {
+		size := bytes.IndexByte(p[good:], '\n') + 1
+		if size == 0 {
+			break
 		}
-		line := p[end : end+at+1]
-		end += at + 1
-		if len(h.part) > 0 {
-			h.keep(line)
-			line, h.part = h.part, h.part[:0]
+		v, ended := h.count(size), false
+		if v == verdictGood {
+			ended, v = h.line(p[good : good+size])
 		}
-		if h.line(line) {
-			return end, true
+		if v != verdictGood {
+			c.refuse(v)
+			return good
+		}
+		if good += size; ended {
+			c.push(p[good:])
+			c.finish()
+			return good
 		}
 	}
-	return end, false
+	c.keep(p[good:])
+	return good
 }
 
-// keep holds part of a line. Of one that the server refuses for its size,
-// little is kept.
-func (h *head) keep(p []byte) {
-	if len(h.part)+len(p) > 2*maxHeader {
-		h.bad = true
-		h.part, p = h.part[:min(len(h.part), 1)], p[len(p)-1:]
-	}
-	h.part = append(h.part, p...)
-}
-
-// line takes one line with its end, and reports whether the head ends with it.
-func (h *head) line(line []byte) (ended bool) {
-	text := line[:len(line)-1]
-	if len(text) == 0 || text[len(text)-1] != '\r' {
-		h.bad = true // a bare line feed
-	} else {
-		text = text[:len(text)-1]
-	}
-	h.lines++
-	switch {
-	case len(text) == 0:
-		h.bad = h.bad || h.lines == 1
-		return true
-	case h.bad:
-	case h.lines == 1:
-		h.requestLine(text)
-	default:
-		h.field(text)
-	}
-	return false
-}
-
-func (h *head) requestLine(text []byte) {
-	method, rest, _ := bytes.Cut(text, []byte(" "))
-	target, version, _ := bytes.Cut(rest, []byte(" "))
-	h.oldHTTP = string(version) == "HTTP/1.0"
-	plain := len(target) > 0 && !bytes.ContainsFunc(target, func(r rune) bool { return r <= ' ' || r == 0x7f })
-	h.bad = !token(method) || !plain || (!h.oldHTTP && string(version) != "HTTP/1.1")
-}
-
-func (h *head) field(text []byte) {
-	name, value, found := bytes.Cut(text, []byte(":"))
-	if !found || !token(name) { // a folded line begins with white space, which is no token
-		h.bad = true
+// keep holds the beginning of a line, or more of it.
+func (c *strictConn) keep(p []byte) {
+	if v := c.head.keep(p); v != verdictGood {
+		c.refuse(v)
 		return
 	}
-	for _, b := range value {
-		if b < ' ' && b != '\t' || b == 0x7f {
-			h.bad = true
-			return
-		}
+	c.out = append(c.out, c.head.begin()...)
+}
+
+// judgePart is judge where a part of a line was kept: its rest goes to out.
+func (c *strictConn) judgePart(p []byte) {
+	h := &c.head
+	size := bytes.IndexByte(p, '\n') + 1
+	if size == 0 {
+		c.keep(p)
+		return
 	}
-	switch len(name) {
-	case len("Content-Length"):
-		if bytes.EqualFold(name, []byte("Content-Length")) {
-			h.lengths++
-			h.length, found = parseLength(bytes.Trim(value, " \t"))
-			h.bad = !found || h.lengths > 1
-		}
-	case len("Transfer-Encoding"):
-		if bytes.EqualFold(name, []byte("Transfer-Encoding")) {
-			h.codings++
-			h.bad = !bytes.EqualFold(bytes.Trim(value, " \t"), []byte("chunked")) || h.codings > 1
-		}
+	c.push(p[size:])
+	v, ended := h.keep(p[:size]), false
+	if v == verdictGood {
+		ended, v = h.line(h.part)
+	}
+	if v != verdictGood {
+		c.refuse(v)
+		return
+	}
+	c.out = append(c.out, h.part[h.handed:]...)
+	h.part, h.handed = h.part[:0], 0
+	if ended {
+		c.finish()
 	}
 }
 
-// judge returns what the whole head means, and the length of the body to come.
-func (h *head) judge() (verdict, int64) {
-	switch {
-	case h.bad, h.codings > 0 && (h.lengths > 0 || h.oldHTTP):
-		return verdictRefused, 0
-	case h.codings > 0:
-		return verdictLast, 0
+// push takes bytes back that are not this head's, or not this line's.
+func (c *strictConn) push(p []byte) {
+	if len(p) > 0 {
+		c.ahead = append(bytes.Clone(p), c.ahead...)
 	}
-	return verdictGood, h.length
 }
 
-// parseLength takes digits alone, and not many.
-func parseLength(value []byte) (int64, bool) {
-	n, err := strconv.ParseUint(string(value), 10, 63)
-	return int64(n), err == nil && len(value) <= 18
+// finish ends a head that is good.
+func (c *strictConn) finish() {
+	c.body = c.head.length
+	if c.head.codings > 0 {
+		c.over = verdictLast
+	}
+	c.head = head{}
+	c.verdict.Store(uint32(c.over))
 }
 
-// token reports whether b is a token of RFC 9110.
-func token(b []byte) bool {
-	for _, c := range b {
-		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
-		if !letter && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return len(b) > 0
+// refuse ends a head for which a verdict was found, with what makes a whole one
+// of the lines that the server has read.
+func (c *strictConn) refuse(v verdict) {
+	c.over, c.ahead = v, nil
+	c.out = append(c.out, c.head.rest()...)
+	c.verdict.Store(uint32(v))
 }

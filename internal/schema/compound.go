@@ -41,6 +41,7 @@ func nullable(of *shape) *shape {
 	s := *of
 	s.schema = Map{{"anyOf", []any{of.schema, Map{{"type", "null"}}}}}
 	s.words += " or null"
+	s.example = func() []byte { return []byte("null") }
 	return &s
 }
 
@@ -152,6 +153,13 @@ func (t *ArrayType[V]) appendJSON(dst []byte, v *[]V) []byte {
 func (t *ArrayType[V]) describe() *shape {
 	of := t.of.describe()
 	s := &shape{item: of, secretive: of.secretive, words: "array of " + of.words, models: of.models}
+	s.input = Input{Kind: InputObject}
+	if t.lifted != nil || of.input.Kind == InputText {
+		s.input.Kind = InputLines
+	}
+	if t.lifted != nil {
+		s.input.Lift = of.members[t.lift].name
+	}
 	items := of.schema
 	if t.lifted != nil {
 		s.words += " or string"

@@ -33,26 +33,6 @@ func (m *Model[T]) Markdown() string {
 	return b.String()
 }
 
-// Example returns an object of the members' examples, as JSON. A member without
-// one is left out when it may be; otherwise there is no example.
-func (m *Model[T]) Example() []byte {
-	out := []byte{'{'}
-	for _, part := range m.self.members {
-		if part.example == nil {
-			if part.required {
-				return nil
-			}
-			continue
-		}
-		if len(out) > 1 {
-			out = append(out, ", "...)
-		}
-		out = append(AppendString(out, part.name), ": "...)
-		out = append(out, part.example...)
-	}
-	return append(out, '}')
-}
-
 // cell keeps text from ending the cell of a table.
 func cell(s string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(s, "|", "\\|"), "\n", " ")

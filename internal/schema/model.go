@@ -88,7 +88,7 @@ func (p *Prop[T, V]) describeField() *member {
 // members. Their order is that of errors and of answers.
 func Object[T any](name string, fields ...Field[T]) *Model[T] {
 	m := &Model[T]{name: name, fields: fields}
-	m.self = &shape{words: name, ref: true}
+	m.self = &shape{words: name, ref: true, input: Input{Kind: InputObject}, example: m.Example}
 	m.self.schema = Map{{"$ref", "#/components/schemas/" + name}}
 	for _, f := range fields {
 		part := f.describeField()

@@ -45,7 +45,7 @@ func (t *boolType) decode(d *decoder, i int32, v *bool) bool {
 func (t *boolType) appendJSON(dst []byte, v *bool) []byte { return strconv.AppendBool(dst, *v) }
 
 func (t *boolType) describe() *shape {
-	t.self = &shape{words: "boolean", schema: Map{{"type", "boolean"}}}
+	t.self = &shape{words: "boolean", input: Input{Kind: InputBoolean}, schema: Map{{"type", "boolean"}}}
 	return t.self
 }
 
@@ -184,7 +184,7 @@ func (t *IntType) appendJSON(dst []byte, v *int) []byte {
 }
 
 func (t *IntType) describe() *shape {
-	s := &shape{words: "integer", schema: Map{{"type", "integer"}}}
+	s := &shape{words: "integer", input: Input{Kind: InputInteger}, schema: Map{{"type", "integer"}}}
 	if t.high != nil {
 		s.schema = append(s.schema, Pair{"maximum", *t.high})
 		s.limits = "at most " + strconv.Itoa(*t.high)

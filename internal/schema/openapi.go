@@ -64,6 +64,8 @@ type shape struct {
 	ref       bool
 	words     string // for people: what it is
 	limits    string // and within which bounds
+	input     Input
+	example   func() []byte // of the type itself; nil: none
 	secret    bool
 	secretive bool // it or something in it is secret
 	item      *shape
@@ -128,6 +130,11 @@ type Component interface {
 	Schema() Map
 	// Markdown is the component as a table for people.
 	Markdown() string
+	// Members are the members in their order.
+	Members() []Member
+	// Example is an object of the members' examples, as JSON; nil when a member
+	// that has to be there has none.
+	Example() []byte
 	nested() []Component
 }
 

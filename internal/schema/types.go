@@ -128,7 +128,10 @@ func (t *StringType) decodeEnum(d *decoder, i int32, v *string) bool {
 func (t *StringType) appendJSON(dst []byte, v *string) []byte { return AppendString(dst, *v) }
 
 func (t *StringType) describe() *shape {
-	s := &shape{secret: t.secret, secretive: t.secret, words: "string"}
+	s := &shape{secret: t.secret, secretive: t.secret, words: "string", input: t.input()}
+	if t.secret {
+		s.example = func() []byte { return []byte(`"…"`) }
+	}
 	s.schema = Map{{"type", "string"}}
 	if t.values != nil {
 		list := make([]any, len(t.values))
@@ -160,6 +163,18 @@ func (t *StringType) describe() *shape {
 	}
 	t.self = s
 	return s
+}
+
+func (t *StringType) input() Input {
+	switch {
+	case t.values != nil:
+		return Input{Kind: InputChoice, Choices: t.values}
+	case t.secret:
+		return Input{Kind: InputSecret}
+	case t.max > longText:
+		return Input{Kind: InputLong}
+	}
+	return Input{Kind: InputText}
 }
 
 func ruleText(err error) string {
@@ -210,6 +225,6 @@ func (t *timeType) decode(d *decoder, i int32, v *time.Time) bool {
 func (t *timeType) appendJSON(dst []byte, v *time.Time) []byte { return AppendTime(dst, *v) }
 
 func (t *timeType) describe() *shape {
-	t.self = &shape{words: "date-time", schema: Map{{"type", "string"}, {"format", "date-time"}}}
+	t.self = &shape{words: "date-time", input: Input{Kind: InputText}, schema: Map{{"type", "string"}, {"format", "date-time"}}}
 	return t.self
 }

@@ -6,7 +6,7 @@
 //
 // A front embeds its templates and opens them once:
 //
-//	//go:embed pages
+//	//go:embed pages/*
 //	var files embed.FS
 //
 //	sub, _ := fs.Sub(files, "pages")
@@ -26,7 +26,7 @@
 //	{{end}}
 //
 // A file whose name begins with an underscore is a partial that every page may
-// use. Other files (*.js, *.css, *.svg) are assets: name a script in
+// use (pages/* embeds it, pages alone would not). Other files (*.js, *.css, *.svg) are assets: name a script in
 // Page.Scripts, and anything else with {{asset "picture.svg"}}.
 //
 // The components are in templates/components.html, each with the type that it

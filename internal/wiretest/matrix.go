@@ -122,9 +122,16 @@ func RouteRows() []RouteRow {
 		{Method: "GET", Path: "/v1/status", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/v1/routes", None: 401, Token: 200, Access: 200},
 		{Method: "GET", Path: "/openapi.json", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/portal", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/docs/portal.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/auth", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/docs/auth.md", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/status", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/docs/status.md", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/llms.txt", None: 200, Token: 200, Access: 200},
+		{Method: "GET", Path: "/llms-full.txt", None: 200, Token: 200, Access: 200},
 		{Method: "POST", Path: "/v1/auth/logout", None: 401, Token: 403, Access: 204},
 	}
 }
