@@ -34,6 +34,9 @@ const (
 	ActionTokenRevoked          Action = "token.revoked"
 	ActionSignedIn              Action = "session.signed_in"
 	ActionSessionEnded          Action = "session.ended"
+	ActionClusterAdded          Action = "cluster.added"
+	ActionClusterChanged        Action = "cluster.changed"
+	ActionClusterRemoved        Action = "cluster.removed"
 	ActionRefused               Action = "request.refused"
 )
 

@@ -23,6 +23,7 @@ const (
 	PrefixMail         = "mail_"
 	PrefixJob          = "job_"
 	PrefixChallenge    = "chal_"
+	PrefixCluster      = "clus_"
 )
 
 // idLength is the number of base32 characters after the prefix: 128 bits.

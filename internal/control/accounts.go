@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 
 	"portico"
 	"portico/internal/auth"
@@ -44,9 +43,6 @@ func (c *Control) CreateAccount(ctx context.Context, in AccountCreate) (AccountC
 		out, err = fresh.create(tx, o)
 		return err
 	})
-	if errors.Is(err, store.ErrUnique) {
-		err = portico.WrapError(portico.KindConflict, err, "%s was added by somebody else just now.", fresh.address.Stored)
-	}
 	if err != nil {
 		return AccountCreated{}, err
 	}

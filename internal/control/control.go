@@ -44,6 +44,9 @@ type Config struct {
 	Failpoints *failpoint.Set
 	Ring       *keyring.Ring
 
+	// Servers looks at PostgreSQL servers; nil on SQLite, which has none.
+	Servers Servers
+
 	// PublicURL is where the service is reached from outside: its scheme and
 	// port are those of the portals' addresses too.
 	PublicURL *url.URL
@@ -88,6 +91,9 @@ func forgetOld(tx *store.Tx) error {
 		return err
 	}
 	if err := tx.ForgetMails(); err != nil {
+		return err
+	}
+	if err := tx.ForgetRemovals(); err != nil {
 		return err
 	}
 	_, err := tx.DeleteExpiredSessions()

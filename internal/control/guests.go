@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"time"
 
 	"portico"
@@ -70,7 +69,9 @@ func (c *Control) guestPage(ctx context.Context, row store.PortalRow, filter sto
 
 // RemoveGuest ends a guest's access from the next request on and removes what
 // the portal's database holds of them. The account stays, with its other
-// portals.
+// portals. Whoever is told of the success ends the matter: after that there is
+// no such guest. Until then, after an answer that was KindUnavailable, a repeat
+// finishes what is left and is told.
 func (c *Control) RemoveGuest(ctx context.Context, by portico.Principal, once Once, portalID, userID string) error {
 	if err := by.MayAdministerPortals(portico.ScopePortalUserWrite); err != nil {
 		return err
@@ -80,55 +81,57 @@ func (c *Control) RemoveGuest(ctx context.Context, by portico.Principal, once On
 	}
 	var row store.PortalRow
 	var jobID string
-	var replayed, absent bool
 	err := c.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		jobID, absent = "", false
+		row, jobID = store.PortalRow{}, ""
 		var nothing struct{}
-		done, _, err := once.replay(tx, by, &nothing)
-		replayed = done
-		if err != nil || done {
+		replayed, _, err := once.replay(tx, by, &nothing)
+		if err != nil {
 			return err
 		}
-		if row, err = findServing(tx, by, portalID); err != nil {
-			return err
-		}
-		jobID, err = removeGuest(tx, by, row, userID)
-		if errors.Is(err, errNotFound) {
-			absent = true
-			return nil
+		p, err := findServing(tx, by, portalID)
+		if replayed && portico.KindOf(err) == portico.KindNotFound {
+			return nil // the answer of then stands, though the portal is gone now
 		}
 		if err != nil {
 			return err
 		}
+		if row = p; replayed {
+			return nil
+		}
+		if jobID, err = removeGuest(tx, by, row, userID); err != nil {
+			return err
+		}
 		return once.keep(tx, by, row.ID, nothing)
 	})
-	if err != nil || replayed {
+	if err != nil || row.ID == "" {
 		return err
-	}
-	if absent {
-		return c.confirmRemoved(ctx, row, userID)
 	}
 	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
 		return err
 	}
-	if err := c.lifecycle.Project(ctx, row, jobID, []string{userID}); err != nil {
+	if err := c.finishRemoval(ctx, row, jobID, userID); err != nil {
 		return err
 	}
 	return c.config.Failpoints.Hit(ctx, PointAnswering)
 }
 
 // removeGuest ends the access in the registry and leaves the job that clears
-// the portal's database.
+// the portal's database. The job is empty when the access was ended before, by
+// a call that nobody was told the success of.
 func removeGuest(tx *store.Tx, by portico.Principal, row store.PortalRow, userID string) (jobID string, err error) {
 	if !portico.ValidID(userID, portico.PrefixAccount) {
-		userID = ""
+		return "", errNotFound
 	}
 	removed, err := tx.RemoveGuest(row.ID, userID)
 	if err != nil {
 		return "", err
 	}
 	if !removed {
-		return "", errNotFound
+		open, err := tx.RemovalOpen(row.ID, userID)
+		if err == nil && !open {
+			err = errNotFound
+		}
+		return "", err
 	}
 	detail, err := json.Marshal(map[string]string{"portal": row.Name})
 	if err != nil {
@@ -142,16 +145,18 @@ func removeGuest(tx *store.Tx, by portico.Principal, row store.PortalRow, userID
 	return lifecycle.EnqueueProjection(tx, row.ID, []string{userID})
 }
 
-// confirmRemoved answers for a user that the registry does not know in the
-// portal: not found, unless a removal that was answered 503 is just being
-// finished.
-func (c *Control) confirmRemoved(ctx context.Context, row store.PortalRow, userID string) error {
-	about, err := c.lifecycle.FinishProjections(ctx, row, userID)
+// finishRemoval makes the portal's database follow and closes the removal, so
+// that it is told once. A repeat finishes what the first call may have left.
+func (c *Control) finishRemoval(ctx context.Context, row store.PortalRow, jobID, userID string) (err error) {
+	if jobID != "" {
+		err = c.lifecycle.Project(ctx, row, jobID, []string{userID})
+	} else {
+		err = c.lifecycle.FinishProjections(ctx, row)
+	}
 	if err != nil {
 		return err
 	}
-	if !about {
-		return errNotFound
-	}
-	return nil
+	return c.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		return tx.CloseRemoval(row.ID, userID)
+	})
 }

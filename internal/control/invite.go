@@ -61,11 +61,13 @@ func (c *Control) InviteGuests(ctx context.Context, by portico.Principal, once O
 // project makes the portal's database follow; for a repeated request it
 // finishes what the first one may have left.
 func (c *Control) project(ctx context.Context, by portico.Principal, portalID string, run *invitation) error {
-	if run != nil {
-		if run.jobID == "" { // all were invited before, by a call that may not be finished
-			_, err := c.lifecycle.FinishProjections(ctx, run.row, "")
-			return err
-		}
+	switch {
+	case run == nil:
+	case run.behind:
+		return c.lifecycle.FinishProjections(ctx, run.row) // its own job is among them
+	case run.jobID == "":
+		return nil
+	default:
 		return c.lifecycle.Project(ctx, run.row, run.jobID, run.changed)
 	}
 	var row store.PortalRow
@@ -77,7 +79,7 @@ func (c *Control) project(ctx context.Context, by portico.Principal, portalID st
 		return nil // the answer of then stands, though the portal is gone now
 	}
 	if err == nil {
-		_, err = c.lifecycle.FinishProjections(ctx, row, "")
+		err = c.lifecycle.FinishProjections(ctx, row)
 	}
 	return err
 }
@@ -278,10 +280,18 @@ type invitation struct {
 
 	changed []string // accounts whose rows in the portal's database follow
 	jobID   string
+	behind  bool // somebody was invited before, by a call that may not be finished
 }
 
-// write puts everything that the invitation changes into the registry.
+// write puts everything that the invitation changes into the registry. Where
+// guests are limited, the organization is locked before they are counted, so
+// that of two invitations at once the second sees the guests of the first.
 func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
+	if v.config.MaxGuests > 0 {
+		if err := tx.LockOrganization(v.by.OrganizationID); err != nil {
+			return nil, err
+		}
+	}
 	all, err := judge(tx, v.row.ID, v.parsed)
 	if err != nil {
 		return nil, err
@@ -295,8 +305,12 @@ func (v *invitation) write(tx *store.Tx) ([]portico.InviteResult, error) {
 	for i := range all {
 		r, j := v.parsed[i], &all[i]
 		room.take(j)
-		if j.verdict == portico.VerdictInvited || j.verdict == portico.VerdictLinked {
+		switch j.verdict {
+		case portico.VerdictInvited, portico.VerdictLinked:
 			v.add(tx, &rows, r, j)
+		case portico.VerdictAlreadyInvited, portico.VerdictAlreadyMember:
+			v.behind = true
+		case portico.VerdictDuplicate, portico.VerdictFailed:
 		}
 		results[i] = result(r, *j)
 		switch {

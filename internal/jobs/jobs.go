@@ -11,7 +11,6 @@ package jobs
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +50,7 @@ type Runner struct {
 	done sync.WaitGroup
 
 	mu       sync.Mutex
-	finished []string // jobs whose rows may go, until they are gone
+	finished []string // jobs whose rows may go
 	flush    chan struct{}
 }
 
@@ -122,14 +121,6 @@ func (r *Runner) Finish(id string) {
 	signal(r.flush)
 }
 
-// Finished returns the jobs that are done though their rows may still be there.
-// A row that is read after this call, and is not among them, is one to do.
-func (r *Runner) Finished() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Clone(r.finished)
-}
-
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -154,15 +145,14 @@ func (r *Runner) flushLoop(ctx context.Context) {
 // deleteFinished deletes the rows of finished jobs. Those it cannot delete are
 // run once more later, which is harmless.
 func (r *Runner) deleteFinished(ctx context.Context) error {
-	ids := r.Finished()
+	r.mu.Lock()
+	ids := r.finished
+	r.finished = nil
+	r.mu.Unlock()
 	if len(ids) == 0 {
 		return nil
 	}
-	err := r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteJobs(ids...) })
-	r.mu.Lock()
-	r.finished = slices.Delete(r.finished, 0, len(ids))
-	r.mu.Unlock()
-	return err
+	return r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteJobs(ids...) })
 }
 
 func (r *Runner) scheduleLoop(ctx context.Context, s schedule) {

@@ -35,6 +35,8 @@ const (
 	PointDeleted        = "lifecycle.delete.done"
 	PointProject        = "lifecycle.project"
 	PointProjected      = "lifecycle.project.done"
+	PointReplaceFilled  = "lifecycle.replace.filled" // the copy is there, nothing names it
+	PointDropTombstoned = "lifecycle.drop"           // leased, not dropped
 )
 
 // FailPoints returns the names of all points of this package.
@@ -42,12 +44,12 @@ func FailPoints() []string {
 	return []string{
 		PointCreateDatabase, PointCreateActivate, PointCreated,
 		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
-		PointProject, PointProjected,
+		PointProject, PointProjected, PointReplaceFilled, PointDropTombstoned,
 	}
 }
 
 // LeaseLife is how long a lease on a portal lasts unless it is renewed.
-const LeaseLife = 15 * time.Second
+const LeaseLife = 5 * time.Second
 
 // Config is what a Lifecycle needs.
 type Config struct {
@@ -77,6 +79,8 @@ type Lifecycle struct {
 	stopped    bool
 	operations map[string]*operation // by portal id
 	verified   string                // the portal that the last deep check ended at
+	standing   standing              // what the last pass left
+	shunned    map[string]time.Time  // clusters that failed a creation, until when
 }
 
 // New returns a life cycle that settles what it is asked to. Start makes it
@@ -85,7 +89,7 @@ func New(config Config) *Lifecycle {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Lifecycle{
 		config: config, store: config.Store, engine: config.Store.Engine(), log: config.Log,
-		ctx: ctx, cancel: cancel, operations: map[string]*operation{},
+		ctx: ctx, cancel: cancel, operations: map[string]*operation{}, shunned: map[string]time.Time{},
 	}
 	if config.Jobs != nil {
 		config.Jobs.Handle(ProjectJob, l.runProjectJob)
@@ -178,7 +182,7 @@ func (l *Lifecycle) Resume(portalID string, fence int64) {
 // there, damaged, or not the one the registry names makes the portal
 // unavailable; a portal that is being deleted is KindNotFound.
 func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, error) {
-	handle, err := l.engine.Open(ctx, l.store.Identity(p.ID, p.Generation))
+	handle, err := l.engine.Open(ctx, l.store.Identity(p))
 	if err == nil {
 		return handle, nil
 	}

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"portico"
@@ -86,31 +85,25 @@ func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {
 	return err
 }
 
-// FinishProjections does what projection jobs a portal still has, and reports
-// whether one of them was about the account. It makes a repeat of a call that
-// was answered 503 settle what the first one began.
-func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow, accountID string) (about bool, err error) {
-	finished := l.config.Jobs.Finished()
+// FinishProjections does what projection jobs a portal still has. It makes a
+// repeat of a call that was answered 503 settle what the first one began.
+func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow) error {
 	var pending []store.Job
-	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := l.store.View(ctx, func(tx *store.Tx) (err error) {
 		pending, err = tx.JobsOf(p.ID, ProjectJob)
 		return err
 	})
 	if err != nil {
-		return false, err
+		return err
 	}
 	for _, job := range pending {
-		if slices.Contains(finished, job.ID) {
-			continue
-		}
 		var payload projectPayload
 		if err := json.Unmarshal([]byte(job.Payload), &payload); err != nil {
-			return false, err
+			return err
 		}
 		if err := l.Project(ctx, p, job.ID, payload.AccountIDs); err != nil {
-			return false, err
+			return err
 		}
-		about = about || slices.Contains(payload.AccountIDs, accountID)
 	}
-	return about, nil
+	return nil
 }

@@ -27,62 +27,63 @@ const (
 )
 
 // Reconcile looks at everything once and does what the findings call for. It
-// returns the findings with which there is nothing it may do. A partial view
-// ends the pass before anything is done about it.
+// returns the findings that are left: those with which there is nothing it may
+// do, and those that could not be mended now. What is new among them is logged,
+// and Standing counts them. A partial view ends the pass before anything is
+// done about it.
 func (l *Lifecycle) Reconcile(ctx context.Context, verify int) (left []Finding, err error) {
 	// Portals on their way come first: somebody waits for them.
 	if err := l.resume(ctx); err != nil {
 		return nil, err
 	}
-	findings, err := l.Survey(ctx, verify)
+	s, err := l.survey(ctx, verify)
 	if err != nil {
 		return nil, err
 	}
-	orphans := 0
-	for _, f := range findings {
-		if f.Remedy == RemedyQuarantine {
-			orphans++
-		}
-	}
-	braked := orphans > brakeCount || orphans*100 > brakePercent*max(len(findings), l.databases(ctx))
-	for _, f := range findings {
-		if f.Remedy == RemedyReport || (f.Remedy == RemedyQuarantine && braked && orphans > 1) {
+	braked := s.brake()
+	for _, f := range s.findings {
+		if f.Remedy == RemedyReport || (f.Remedy == RemedyQuarantine && braked[f.Cluster]) {
 			left = append(left, f)
 			continue
 		}
 		if err := l.remedy(ctx, f); err != nil {
-			l.log.Warn("a finding could not be mended now", "portal", f.PortalID, "database", f.Database,
-				"remedy", f.Remedy, "error", err)
+			f.cause = err
 			left = append(left, f)
 		}
 		if ctx.Err() != nil {
 			return left, ctx.Err()
 		}
 	}
+	l.note(left)
 	return left, nil
 }
 
-// databases returns how many portal databases the registry counts on.
-func (l *Lifecycle) databases(ctx context.Context) int {
-	total := 0
-	err := l.store.View(ctx, func(tx *store.Tx) error {
-		counts, err := tx.CountPortals()
-		for _, n := range counts {
-			total += n
+// brake returns the clusters on which setting aside what nobody knows must wait
+// for a person. A single database is never more than an accident.
+func (s *survey) brake() map[string]bool {
+	orphans, braked := map[string]int{}, map[string]bool{}
+	for _, f := range s.findings {
+		if f.Remedy == RemedyQuarantine {
+			orphans[f.Cluster]++
 		}
-		return err
-	})
-	if err != nil {
-		return 0
 	}
-	return total
+	for cluster, n := range orphans {
+		braked[cluster] = n > brakeCount || (n > 1 && n*100 > brakePercent*s.databases[cluster])
+	}
+	return braked
 }
 
 // resume drives on what an earlier process, or another node, left under way.
 func (l *Lifecycle) resume(ctx context.Context) error {
-	var rows []store.PortalRow
-	err := l.store.View(ctx, func(tx *store.Tx) (err error) {
-		rows, err = tx.UnsettledPortals()
+	var abandoned []store.PortalRow
+	err := l.store.View(ctx, func(tx *store.Tx) error {
+		abandoned = nil
+		rows, err := tx.UnsettledPortals()
+		for _, row := range rows {
+			if !row.Found() && !row.LeaseUntil.After(tx.Now) {
+				abandoned = append(abandoned, row)
+			}
+		}
 		return err
 	})
 	if err != nil {
@@ -90,10 +91,7 @@ func (l *Lifecycle) resume(ctx context.Context) error {
 	}
 	slots := make(chan struct{}, settleAtOnce)
 	var wait sync.WaitGroup
-	for _, row := range rows {
-		if row.State == portico.PortalUnavailable || row.LeaseUntil.After(l.store.Now()) {
-			continue
-		}
+	for _, row := range abandoned {
 		slots <- struct{}{}
 		wait.Go(func() {
 			l.settle(ctx, row)
@@ -119,23 +117,18 @@ func (l *Lifecycle) settle(ctx context.Context, row store.PortalRow) {
 
 func (l *Lifecycle) remedy(ctx context.Context, f Finding) error {
 	switch f.Remedy {
-	case RemedySettle:
-		if !f.row.LeaseUntil.After(l.store.Now()) {
-			l.settle(ctx, f.row)
-		}
-		return nil
 	case RemedyMark:
 		return l.confirmUnavailable(ctx, f)
 	case RemedyRecover:
 		return l.recoverPortal(ctx, f.row)
 	case RemedyDrop:
-		return l.dropTombstoned(ctx, f)
+		return l.dropTombstoned(ctx, f.PortalID, f.place())
 	case RemedyQuarantine:
 		l.log.Error("a database that the registry knows nothing of is set aside", "database", f.Database, "bytes", f.Size)
-		return l.engine.Quarantine(ctx, f.Database)
+		return l.engine.Quarantine(ctx, f.place())
 	case RemedyProject:
 		return l.projectAll(ctx, f.row)
-	default:
+	default: // RemedySettle is resume's, RemedyReport a person's
 		return nil
 	}
 }
@@ -143,7 +136,7 @@ func (l *Lifecycle) remedy(ctx context.Context, f Finding) error {
 // confirmUnavailable tries the database once more before the portal is marked:
 // what was seen may be a moment old.
 func (l *Lifecycle) confirmUnavailable(ctx context.Context, f Finding) error {
-	cause := l.engine.Verify(ctx, l.store.Identity(f.row.ID, f.row.Generation))
+	cause := l.engine.Verify(ctx, l.store.Identity(f.row))
 	if errors.Is(cause, store.ErrAbsent) || errors.Is(cause, store.ErrIdentity) || errors.Is(cause, store.ErrDamaged) {
 		return l.markUnavailable(ctx, f.row, cause)
 	}
@@ -154,7 +147,7 @@ func (l *Lifecycle) confirmUnavailable(ctx context.Context, f Finding) error {
 // there, whole and its own. Its guests are applied again first: what was put
 // back may be older than the registry.
 func (l *Lifecycle) recoverPortal(ctx context.Context, row store.PortalRow) error {
-	id := l.store.Identity(row.ID, row.Generation)
+	id := l.store.Identity(row)
 	if err := l.engine.Verify(ctx, id); err != nil {
 		return err
 	}
@@ -171,7 +164,7 @@ func (l *Lifecycle) recoverPortal(ctx context.Context, row store.PortalRow) erro
 }
 
 func (l *Lifecycle) projectAll(ctx context.Context, row store.PortalRow) error {
-	handle, err := l.engine.Open(ctx, l.store.Identity(row.ID, row.Generation))
+	handle, err := l.engine.Open(ctx, l.store.Identity(row))
 	if err != nil {
 		return err
 	}
@@ -179,27 +172,64 @@ func (l *Lifecycle) projectAll(ctx context.Context, row store.PortalRow) error {
 	return l.store.ProjectAll(ctx, handle, row.ID)
 }
 
-// dropTombstoned drops a database that a tombstone names, unless the portal is
-// being worked on: its operation knows better.
-func (l *Lifecycle) dropTombstoned(ctx context.Context, f Finding) error {
-	var held bool
-	err := l.store.View(ctx, func(tx *store.Tx) error {
-		row, err := tx.PortalByID(f.PortalID)
-		if portico.KindOf(err) == portico.KindNotFound {
-			return nil
+// dropTombstoned drops a database that a tombstone names. It does so under the
+// portal's lease: an operation that let its own run out, a restore above all,
+// can no longer point the portal at the database, whose name is dead from here
+// on. While another holds the lease, or works on a portal that is on its way,
+// the database is left to that operation.
+//
+// A portal without a row needs no lease. Its id is never given out again, so
+// nothing can come to name the database.
+func (l *Lifecycle) dropTombstoned(ctx context.Context, portalID string, at store.Place) error {
+	var fence int64
+	due := false
+	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
+		fence, due, err = leaseTombstoned(tx, portalID, at.Name)
+		return err
+	})
+	if err != nil || !due {
+		return err
+	}
+	if fence != 0 {
+		defer l.keepLease(ctx, portalID, fence)()
+	}
+	if err := l.config.Failpoints.Hit(ctx, PointDropTombstoned); err != nil {
+		return err
+	}
+	dropped := l.engine.Drop(ctx, at)
+	err = l.store.Update(store.WithReserve(context.WithoutCancel(ctx)), func(tx *store.Tx) error {
+		if err := tx.ReleaseLease(portalID, fence); err != nil || dropped != nil {
+			return err
 		}
-		held = row.LeaseUntil.After(tx.Now) || (err == nil && portico.DatabaseName(row.ID, row.Generation) == f.Database)
-		return err
+		return tx.CloseTombstone(at.Name, "dropped by the reconciler")
 	})
-	if err != nil || held {
-		return err
+	return errors.Join(dropped, err)
+}
+
+// leaseTombstoned takes the lease under which a database may be dropped, and
+// reports whether it is to be dropped at all. fence is 0 when there is no row.
+func leaseTombstoned(tx *store.Tx, portalID, database string) (fence int64, due bool, err error) {
+	_, err = tx.Tombstone(database)
+	if portico.KindOf(err) == portico.KindNotFound {
+		return 0, false, nil // revoked: a portal's row names the database now
 	}
-	if err := l.engine.Drop(ctx, f.Database); err != nil {
-		return err
+	if err != nil {
+		return 0, false, err
 	}
-	return l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		return tx.CloseTombstone(f.Database, "dropped by the reconciler")
-	})
+	row, err := tx.PortalByID(portalID)
+	switch {
+	case portico.KindOf(err) == portico.KindNotFound:
+		return 0, true, nil
+	case err != nil:
+		return 0, false, err
+	case !row.Found() || portico.DatabaseName(row.ID, row.Generation) == database:
+		return 0, false, nil
+	}
+	fence, err = tx.TakeLease(portalID, LeaseLife, false)
+	if errors.Is(err, store.ErrLeaseHeld) {
+		return 0, false, nil
+	}
+	return fence, err == nil, err
 }
 
 // nextToVerify returns the next count active portals in order of id after the

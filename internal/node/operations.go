@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"portico"
+	"portico/internal/lifecycle"
 	"portico/internal/store"
 )
 
@@ -36,7 +37,8 @@ func newMetrics(core *Core) *metrics {
 		}, []string{"route"}),
 	}
 	m.registry.MustRegister(m.requests, m.took, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &registryCollector{core.Store})
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &registryCollector{core.Store},
+		&reconcilerCollector{core.Lifecycle})
 	return m
 }
 
@@ -106,6 +108,36 @@ func (c *registryCollector) Collect(out chan<- prometheus.Metric) {
 	gauge(c.outbox(), float64(waiting))
 	gauge(c.outboxAge(), age)
 	gauge(c.jobs(), float64(jobs))
+}
+
+// reconcilerCollector tells what the reconciler's last pass left.
+type reconcilerCollector struct{ lifecycle *lifecycle.Lifecycle }
+
+func (c *reconcilerCollector) findings() *prometheus.Desc {
+	return prometheus.NewDesc("portico_findings", "Findings that the reconciler's last pass left, by what they call for.", []string{"remedy"}, nil)
+}
+
+func (c *reconcilerCollector) reconciled() *prometheus.Desc {
+	return prometheus.NewDesc("portico_reconciled_timestamp_seconds", "When the reconciler's last whole pass ended; 0 before the first.", nil, nil)
+}
+
+// Describe implements prometheus.Collector.
+func (c *reconcilerCollector) Describe(out chan<- *prometheus.Desc) {
+	out <- c.findings()
+	out <- c.reconciled()
+}
+
+// Collect implements prometheus.Collector.
+func (c *reconcilerCollector) Collect(out chan<- prometheus.Metric) {
+	left, at := c.lifecycle.Standing()
+	for remedy, n := range left {
+		out <- prometheus.MustNewConstMetric(c.findings(), prometheus.GaugeValue, float64(n), string(remedy))
+	}
+	seconds := 0.0
+	if !at.IsZero() {
+		seconds = float64(at.UnixMilli()) / 1000
+	}
+	out <- prometheus.MustNewConstMetric(c.reconciled(), prometheus.GaugeValue, seconds)
 }
 
 // operations returns the handler of the operations listener. It tells about the

@@ -40,8 +40,11 @@ type Database interface {
 	View(ctx context.Context, fn func(SQL) error) error
 
 	// Update runs fn in a transaction and returns nil only after it is
-	// durable. When fn returns an error, nothing of it happened and that error
-	// comes back. fn may run more than once and may share its commit with
+	// durable. Updates behave as if they ran one after the other: what fn read
+	// is still so when it commits, rows that it looked for and did not find
+	// included; an engine that runs them side by side runs fn again where that
+	// would not hold. When fn returns an error, nothing of it happened and that
+	// error comes back. fn may run more than once and may share its commit with
 	// others, so it must have no effect but through SQL. ctx ends the wait for
 	// the writer; once fn has begun, a cancelled ctx stops nothing. A failed
 	// commit is KindUnavailable (KindStorageFull without room) and its outcome
@@ -95,7 +98,8 @@ var (
 )
 
 // ErrUnique says that a unique constraint refused a statement. It is the one
-// error of a statement that a caller can act on.
+// error of a statement that a caller can act on: Store.Update runs again what
+// another was quicker than.
 var ErrUnique = errors.New("store: a unique constraint refused the statement")
 
 type reserveKey struct{}

@@ -38,10 +38,13 @@ func scanJob(row scanner) (Job, error) {
 	return j, err
 }
 
-// LeaseJob takes the job that has been due longest, or ok = false when none is.
+// LeaseJob takes the job that has been due longest, or ok = false when none is,
+// or when another took that one in the same moment. The condition is said twice
+// for that: the inner one chooses, the outer one holds when the row is written.
 func (tx *Tx) LeaseJob(life time.Duration) (job Job, ok bool, err error) {
 	job, err = scanJob(tx.q.QueryRow(`UPDATE jobs SET lease_until = $2, fence = fence + 1, attempts = attempts + 1
 		WHERE id = (SELECT id FROM jobs WHERE run_at <= $1 AND lease_until <= $1 ORDER BY run_at, id LIMIT 1)
+		AND run_at <= $1 AND lease_until <= $1
 		RETURNING `+jobColumns, micros(tx.Now), micros(tx.Now.Add(life))))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Job{}, false, nil

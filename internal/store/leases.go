@@ -29,10 +29,17 @@ func (tx *Tx) TakeLease(portalID string, life time.Duration, force bool) (int64,
 	return fence, err
 }
 
-// RenewLease lengthens a lease that is still held.
+// RenewLease lengthens a lease that was neither taken by another nor given
+// back. One that ran out and that nobody took is held again.
 func (tx *Tx) RenewLease(portalID string, fence int64, life time.Duration) error {
-	return tx.fenced(`UPDATE portals SET lease_until = $3 WHERE id = $1 AND fence = $2`,
+	return tx.fenced(`UPDATE portals SET lease_until = $3 WHERE id = $1 AND fence = $2 AND lease_until > 0`,
 		portalID, fence, micros(tx.Now.Add(life)))
+}
+
+// ReleaseLease gives a lease back, if it is still held.
+func (tx *Tx) ReleaseLease(portalID string, fence int64) error {
+	_, err := tx.q.Exec(`UPDATE portals SET lease_until = 0 WHERE id = $1 AND fence = $2`, portalID, fence)
+	return err
 }
 
 // VoidLeases ends every lease. Only who bars all other processes may call it.
@@ -41,17 +48,20 @@ func (tx *Tx) VoidLeases() error {
 	return err
 }
 
-// SetPortalState moves a portal from one state to another under a lease and
-// gives the lease back. Anything else than exactly that is ErrLeaseLost.
+// SetPortalState moves a portal from one state to another under a lease, and
+// gives the lease back when the portal is settled with that. Anything else than
+// exactly that is ErrLeaseLost.
 func (tx *Tx) SetPortalState(portalID string, fence int64, from, to portico.PortalState) error {
-	return tx.fenced(`UPDATE portals SET state = $4, attempts = 0, last_error = '', lease_until = 0
+	return tx.fenced(`UPDATE portals SET state = $4, attempts = 0, last_error = '',
+		lease_until = CASE WHEN $4 = 'aborting' THEN lease_until ELSE 0 END
 		WHERE id = $1 AND fence = $2 AND state = $3`, portalID, fence, string(from), string(to))
 }
 
-// SetPortalGeneration points a portal at another generation of its database.
-func (tx *Tx) SetPortalGeneration(portalID string, fence int64, from, to int) error {
-	return tx.fenced(`UPDATE portals SET generation = $4 WHERE id = $1 AND fence = $2 AND generation = $3`,
-		portalID, fence, from, to)
+// SetPortalGeneration points a portal at another generation of its database, on
+// another cluster perhaps.
+func (tx *Tx) SetPortalGeneration(portalID string, fence int64, from, to int, cluster string) error {
+	return tx.fenced(`UPDATE portals SET generation = $4, cluster_id = $5 WHERE id = $1 AND fence = $2 AND generation = $3`,
+		portalID, fence, from, to, cluster)
 }
 
 // RecordFailure counts a failed attempt of the operation under way and returns
@@ -80,14 +90,14 @@ func (tx *Tx) MarkUnavailable(portalID string, generation int, unavailable bool,
 }
 
 // BeginDelete moves a portal that reads find to deleting, takes its lease from
-// whoever holds it, and returns the fencing number.
-func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duration) (int64, error) {
-	var fence int64
-	err := tx.q.QueryRow(`UPDATE portals SET state = 'deleting', fence = fence + 1, lease_until = $2,
-		attempts = 0, last_error = '', request_id = $3, modified_at = $4, modified_by = $5
-		WHERE id = $1 AND state IN ('active', 'unavailable') RETURNING fence`,
-		portalID, micros(tx.Now.Add(life)), requestID, micros(tx.Now), actorID).Scan(&fence)
-	return fence, notFound(err)
+// whoever holds it, and returns the fencing number and the generation of the
+// database that the portal had at that moment.
+func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duration) (fence int64, generation int, err error) {
+	err = tx.q.QueryRow(`UPDATE portals SET state = 'deleting', fence = fence + 1, lease_until = $2,
+		attempts = 0, last_error = '', request_id = $3, version = version + 1, modified_at = $4, modified_by = $5
+		WHERE id = $1 AND state IN ('active', 'unavailable') RETURNING fence, generation`,
+		portalID, micros(tx.Now.Add(life)), requestID, micros(tx.Now), actorID).Scan(&fence, &generation)
+	return fence, generation, notFound(err)
 }
 
 // DeletePortalRow removes a portal and its organization, the last step of a

@@ -13,16 +13,18 @@ type PortalRow struct {
 	portico.Portal
 
 	DomainVerifiedAt *time.Time
+	Version          int64  // grows with each change by UpdatePortal
 	Attempts         int    // failed attempts of the operation under way
 	LastError        string // of the last attempt, for operators
 	LeaseUntil       time.Time
 	Fence            int64  // grows each time the lease changes hands
 	RequestID        string // of the request that began the operation under way
+	Cluster          string // that holds the database; see Place
 }
 
 const portalColumns = `p.id, o.parent_id, o.name, p.api_name, p.description, p.custom_domain,
 	p.domain_status, p.domain_verified_at, p.state, p.generation, p.attempts, p.last_error,
-	p.lease_until, p.fence, p.request_id, o.created_at, p.created_by, p.modified_at, p.modified_by`
+	p.lease_until, p.fence, p.request_id, p.version, p.cluster_id, o.created_at, p.created_by, p.modified_at, p.modified_by`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -32,7 +34,7 @@ func scanPortal(row scanner) (PortalRow, error) {
 	var lease, created, modified int64
 	err := row.Scan(&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
 		&p.DomainStatus, &verified, &p.State, &p.Generation, &p.Attempts, &p.LastError,
-		&lease, &p.Fence, &p.RequestID, &created, &p.CreatedBy, &modified, &p.ModifiedBy)
+		&lease, &p.Fence, &p.RequestID, &p.Version, &p.Cluster, &created, &p.CreatedBy, &modified, &p.ModifiedBy)
 	if err != nil {
 		return PortalRow{}, notFound(err)
 	}
@@ -58,10 +60,10 @@ func (tx *Tx) InsertPortal(p PortalRow) error {
 	}
 	_, err = tx.q.Exec(`INSERT INTO portals (id, api_name, description, custom_domain, domain_status,
 		domain_verified_at, state, generation, attempts, last_error, lease_until, fence, request_id,
-		search, created_by, modified_at, modified_by)
-		VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, 0, '', $8, $9, $10, $11, $12, $13, $14)`,
+		search, created_by, modified_at, modified_by, cluster_id)
+		VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, 0, '', $8, $9, $10, $11, $12, $13, $14, $15)`,
 		p.ID, p.APIName, p.Description, p.CustomDomain, string(p.DomainStatus), string(p.State), p.Generation,
-		micros(p.LeaseUntil), p.Fence, p.RequestID, portalSearch(p.Portal), p.CreatedBy, micros(p.ModifiedAt), p.ModifiedBy)
+		micros(p.LeaseUntil), p.Fence, p.RequestID, portalSearch(p.Portal), p.CreatedBy, micros(p.ModifiedAt), p.ModifiedBy, p.Cluster)
 	return err
 }
 
@@ -194,19 +196,25 @@ func (tx *Tx) CountPortals() (map[portico.PortalState]int, error) {
 }
 
 // UpdatePortal writes what an update may change: name, description, domain and
-// who changed it when.
+// who changed it when. It is ErrStale, and the transaction runs again, when
+// another change of the same portal came after p was read, so that neither
+// undoes what the other did.
 func (tx *Tx) UpdatePortal(p PortalRow) error {
-	if _, err := tx.q.Exec(`UPDATE organizations SET name = $2 WHERE id = $1`, p.ID, p.Name); err != nil {
-		return err
-	}
 	var verified any
 	if p.DomainVerifiedAt != nil {
 		verified = micros(*p.DomainVerifiedAt)
 	}
-	_, err := tx.q.Exec(`UPDATE portals SET description = $2, custom_domain = $3, domain_status = $4,
-		domain_verified_at = $5, search = $6, modified_at = $7, modified_by = $8 WHERE id = $1`,
+	n, err := tx.q.Exec(`UPDATE portals SET description = $2, custom_domain = $3, domain_status = $4,
+		domain_verified_at = $5, search = $6, modified_at = $7, modified_by = $8, version = version + 1
+		WHERE id = $1 AND version = $9`,
 		p.ID, p.Description, p.CustomDomain, string(p.DomainStatus), verified, portalSearch(p.Portal),
-		micros(p.ModifiedAt), p.ModifiedBy)
+		micros(p.ModifiedAt), p.ModifiedBy, p.Version)
+	if err == nil && n != 1 {
+		err = ErrStale
+	}
+	if err == nil {
+		_, err = tx.q.Exec(`UPDATE organizations SET name = $2 WHERE id = $1`, p.ID, p.Name)
+	}
 	return err
 }
 
@@ -216,7 +224,8 @@ func (tx *Tx) APINameTaken(label string) (bool, error) {
 }
 
 // DomainTaken reports whether another portal has verified the host, or another
-// organization gave it up since a time.
+// organization gave it up since a time. It is for a good answer; that two
+// portals never have the same host verified is the registry's own constraint.
 func (tx *Tx) DomainTaken(host, portalID, organizationID string, since time.Time) (bool, error) {
 	taken, err := tx.exists(`SELECT COUNT(*) FROM portals
 		WHERE custom_domain = $1 AND domain_verified_at IS NOT NULL AND id <> $2`, host, portalID)

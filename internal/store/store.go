@@ -41,9 +41,9 @@ func New(engine Engine, now func() time.Time, ids *portico.IDSource) (*Store, er
 // Engine returns the engine, for what concerns databases rather than rows.
 func (s *Store) Engine() Engine { return s.engine }
 
-// Identity returns the identity of a portal's database of a generation.
-func (s *Store) Identity(portalID string, generation int) Identity {
-	return Identity{PortalID: portalID, Generation: generation, Epoch: s.epoch}
+// Identity returns the identity of the database that a portal's row names.
+func (s *Store) Identity(p PortalRow) Identity {
+	return Identity{PortalID: p.ID, Generation: p.Generation, Epoch: s.epoch, Cluster: p.Cluster}
 }
 
 // Epoch returns the mark of this registry.
@@ -57,9 +57,27 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	return unreadable(s.engine.Registry().View(ctx, func(q SQL) error { return fn(s.tx(q)) }))
 }
 
-// Update runs fn in a transaction of the registry; see Database.Update.
-func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
-	return unreadable(s.engine.Registry().Update(ctx, func(q SQL) error { return fn(s.tx(q)) }))
+// updateTries is how often Update runs a closure that another write got in the
+// way of.
+const updateTries = 3
+
+// ErrStale says that a row was changed since the transaction read it.
+var ErrStale = errors.New("store: the row was changed since it was read")
+
+// Update runs fn in a transaction of the registry; see Database.Update. What
+// fn looked for may be written by another before fn writes it: then a unique
+// constraint or ErrStale refuses it, and fn runs again, from its reading on, so
+// that it decides on what is there now.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (err error) {
+	for range updateTries {
+		err = s.engine.Registry().Update(ctx, func(q SQL) error { return fn(s.tx(q)) })
+		if !errors.Is(err, ErrUnique) && !errors.Is(err, ErrStale) {
+			return unreadable(err)
+		}
+	}
+	e := portico.WrapError(portico.KindUnavailable, err, "Others changed the same thing at the same time. Try again in a moment.")
+	e.RetryAfter = time.Second
+	return e
 }
 
 // unreadable says of a damaged registry what a caller may know. A damaged

@@ -19,6 +19,7 @@ const (
 // in whose name one may be dropped.
 type Tombstone struct {
 	DatabaseName   string
+	Cluster        string // that the database was on; see Place
 	PortalID       string
 	OrganizationID string
 	Reason         TombstoneReason
@@ -28,11 +29,14 @@ type Tombstone struct {
 	Evidence       string
 }
 
+// Place returns where the database was.
+func (t Tombstone) Place() Place { return Place{Cluster: t.Cluster, Name: t.DatabaseName} }
+
 // InsertTombstone writes a tombstone; one that is there already stays as it is.
 func (tx *Tx) InsertTombstone(t Tombstone) error {
 	_, err := tx.q.Exec(`INSERT INTO tombstones (database_name, portal_id, organization_id, reason, actor_id,
-		created_at, gone_at, evidence) VALUES ($1, $2, $3, $4, $5, $6, NULL, '') ON CONFLICT (database_name) DO NOTHING`,
-		t.DatabaseName, t.PortalID, t.OrganizationID, string(t.Reason), t.ActorID, micros(tx.Now))
+		created_at, gone_at, evidence, cluster_id) VALUES ($1, $2, $3, $4, $5, $6, NULL, '', $7) ON CONFLICT (database_name) DO NOTHING`,
+		t.DatabaseName, t.PortalID, t.OrganizationID, string(t.Reason), t.ActorID, micros(tx.Now), t.Cluster)
 	return err
 }
 
@@ -43,7 +47,7 @@ func (tx *Tx) CloseTombstone(databaseName, evidence string) error {
 	return err
 }
 
-const tombstoneColumns = `database_name, portal_id, organization_id, reason, actor_id, created_at, gone_at, evidence`
+const tombstoneColumns = `database_name, portal_id, organization_id, reason, actor_id, created_at, gone_at, evidence, cluster_id`
 
 // Tombstone returns the tombstone of a database name.
 func (tx *Tx) Tombstone(databaseName string) (Tombstone, error) {
@@ -51,29 +55,25 @@ func (tx *Tx) Tombstone(databaseName string) (Tombstone, error) {
 		FROM tombstones WHERE database_name = $1`, databaseName))
 }
 
-// OpenTombstones returns the tombstones whose databases may still be there.
-func (tx *Tx) OpenTombstones() ([]Tombstone, error) {
-	rows, err := tx.q.Query(`SELECT ` + tombstoneColumns + ` FROM tombstones WHERE gone_at IS NULL ORDER BY database_name`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
+// OpenTombstones returns the tombstones whose databases may still be there, of
+// one portal, or of all when portalID is empty.
+func (tx *Tx) OpenTombstones(portalID string) ([]Tombstone, error) {
 	var all []Tombstone
-	for rows.Next() {
-		t, err := scanTombstone(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, t)
-	}
-	return all, rows.Err()
+	err := scanAll(tx.q, `SELECT `+tombstoneColumns+` FROM tombstones
+		WHERE gone_at IS NULL AND ($1 = '' OR portal_id = $1) ORDER BY database_name`, []any{portalID},
+		func(row scanner) error {
+			t, err := scanTombstone(row)
+			all = append(all, t)
+			return err
+		})
+	return all, err
 }
 
 func scanTombstone(row scanner) (Tombstone, error) {
 	var t Tombstone
 	var created int64
 	var gone sql.NullInt64
-	err := row.Scan(&t.DatabaseName, &t.PortalID, &t.OrganizationID, &t.Reason, &t.ActorID, &created, &gone, &t.Evidence)
+	err := row.Scan(&t.DatabaseName, &t.PortalID, &t.OrganizationID, &t.Reason, &t.ActorID, &created, &gone, &t.Evidence, &t.Cluster)
 	if err != nil {
 		return Tombstone{}, notFound(err)
 	}

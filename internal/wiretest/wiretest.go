@@ -287,3 +287,17 @@ func (w *World) Portal(name string) string {
 	}
 	return a.ID(w.T)
 }
+
+// Place returns where a portal's database is.
+func (w *World) Place(portalID string) store.Place {
+	w.T.Helper()
+	var row store.PortalRow
+	err := w.Node.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		row, err = tx.PortalByID(portalID)
+		return err
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return w.Node.Store.Identity(row).Place()
+}

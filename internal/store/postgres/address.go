@@ -24,7 +24,9 @@ const (
 
 // address is where a server is and as whom we connect to it.
 type address struct {
+	text     string
 	url      *url.URL
+	serverID string // what the server there must call itself; empty: anything
 	database string
 	base     *pgx.ConnConfig
 }
@@ -49,7 +51,7 @@ func parseAddress(text string) (*address, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3},
 		Control:         endSilence,
 	}).DialContext
-	return &address{url: u, database: name, base: base}, nil
+	return &address{text: text, url: u, database: name, base: base}, nil
 }
 
 func withoutPassword(err error, u *url.URL) string {

@@ -34,7 +34,6 @@ const createPatience = 5 * time.Second
 // that administration connects to, and what we know of it.
 type server struct {
 	cluster  string // its id; empty for the registry's own
-	wanted   string // what the server must call itself; empty: anything
 	addr     *atomic.Pointer[address]
 	database string   // of administration
 	pool     *sql.DB  // for administration
@@ -60,8 +59,9 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	at.serverID = c.ServerID
 	s := &server{
-		cluster: c.ID, wanted: c.ServerID, addr: new(atomic.Pointer[address]), facts: new(atomic.Pointer[facts]),
+		cluster: c.ID, addr: new(atomic.Pointer[address]), facts: new(atomic.Pointer[facts]),
 		breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
@@ -72,7 +72,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 // in returns the same server with another database for administration.
 func (s *server) in(database string) *server {
 	other := &server{
-		cluster: s.cluster, wanted: s.wanted, addr: s.addr, database: database, gate: s.gate, breaker: s.breaker,
+		cluster: s.cluster, addr: s.addr, database: database, gate: s.gate, breaker: s.breaker,
 		log: s.log, facts: s.facts,
 	}
 	other.pool = sql.OpenDB(&connector{server: s, database: database, statements: portalStatements})
@@ -87,13 +87,14 @@ func (s *server) address() *address { return s.addr.Load() }
 // move gives a server the address that the registry has for it now. The next
 // connections are made to it.
 func (s *server) move(c Cluster) error {
-	if s.address().url.String() == c.URL {
+	if now := s.address(); now.text == c.URL && now.serverID == c.ServerID {
 		return nil
 	}
 	at, err := parseAddress(c.URL)
 	if err != nil {
 		return err
 	}
+	at.serverID = c.ServerID
 	s.addr.Store(at)
 	s.facts.Store(nil)
 	return nil
@@ -258,13 +259,14 @@ func (s *server) ready(ctx context.Context) error {
 
 // suits says what is missing, and how it is put right.
 func (s *server) suits(found facts, user string, databases, roles, standby bool) error {
-	where := s.address().url.Redacted()
+	at := s.address()
+	where := at.url.Redacted()
 	switch {
 	case found.version < oldestServer:
 		return portico.Errorf(portico.KindUnavailable, "The server at %s is PostgreSQL %d; portico needs 13 or newer.", where, found.version/10000)
 	case standby:
 		return portico.Errorf(portico.KindUnavailable, "The server at %s is a standby. Name the primary, or an address that always leads to it.", where)
-	case s.wanted != "" && s.wanted != found.serverID:
+	case at.serverID != "" && at.serverID != found.serverID:
 		return portico.Errorf(portico.KindUnavailable,
 			"The server at %s is not the one that was added. Mend the address; where it took the other's place with all databases, say so: portico cluster set NAME --url URL.", where)
 	case !databases:
