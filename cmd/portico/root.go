@@ -60,9 +60,9 @@ func (p *program) newRoot() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%s; run '%s --help'", err, c.CommandPath()) })
-	addSettings(root.PersistentFlags(), "data")
+	addSettings(root.PersistentFlags(), "data", "database-url")
 	root.AddCommand(
-		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(),
+		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(), p.newCluster(),
 		p.newBackup(), p.newRestore(), p.newDoctor(), p.newConfig(), p.newVersion(),
 		p.newPortal(), p.newGuest(), p.newProfile(),
 	)
@@ -154,7 +154,7 @@ func (p *program) openCore(c *cobra.Command, begin bool) (*node.Core, error) {
 		return nil, err
 	}
 	if !begin {
-		if err := node.CheckData(config.Data); err != nil {
+		if err := node.CheckData(config); err != nil {
 			return nil, err
 		}
 	}

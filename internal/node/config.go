@@ -64,8 +64,8 @@ type Setting struct {
 	set  func(*Config, string) error
 }
 
-// redactURL takes the password out of a URL.
-func redactURL(text string) string {
+// RedactURL takes the password out of a URL.
+func RedactURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "(set)"
@@ -97,7 +97,7 @@ func Settings() []Setting {
 		{Name: "listen", Default: "127.0.0.1:8010", Doc: "host and port of API, reference and portals", set: str(func(c *Config) *string { return &c.Listen })},
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
-		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
+		{Name: "database-url", Hide: RedactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
 		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {

@@ -29,6 +29,7 @@ import (
 	"portico/internal/auth"
 	"portico/internal/control"
 	"portico/internal/node"
+	"portico/internal/store"
 )
 
 // World is a running server and the people in it. Tokens are unrestricted
