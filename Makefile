@@ -11,7 +11,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 # The linter is built once for each version of it and of Go.
 LINTER = bin/tools/golangci-lint-$(shell { cat tools/go.sum; $(GO) env GOVERSION; } | cksum | cut -d' ' -f1)
 
-.PHONY: help build run demo test test-short lint fuzz bench faults attacks readme cover needs clean
+.PHONY: help build run demo test test-short lint fuzz bench faults attacks e2e readme cover needs clean
 
 help: ## list the targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ faults: needs ## every fault at full length, one line a case (over an hour)
 attacks: needs ## every attack at full length, one line a case
 	@{ $(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full; \
 	   $(GO) test -count=1 -v -run '^TestMatrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
+
+e2e: ## flows in a browser, and clients that generators made, against a demo (needs chromium, node)
+	@.ci/needs e2e
+	cd e2e && $(GO) vet . && $(GO) test -count=1 -timeout 20m .
 
 readme: build ## run the commands of README.md against a demo server
 	@.ci/readme-test

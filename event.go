@@ -15,9 +15,14 @@ const (
 	ActionPortalUnavailable Action = "portal.unavailable"
 	ActionPortalRecovered   Action = "portal.recovered"
 	ActionPortalRestored    Action = "portal.restored"
+	ActionDatabaseShown     Action = "portal.database_shown"
+	ActionDatabaseRotated   Action = "portal.database_rotated"
 	ActionGuestInvited      Action = "guest.invited"
 	ActionGuestLinked       Action = "guest.linked"
 	ActionGuestRemoved      Action = "guest.removed"
+	ActionGuestAccepted     Action = "guest.accepted"
+	ActionGuestLeft         Action = "guest.left"
+	ActionGuestAskedAgain   Action = "guest.asked_again"
 	ActionInvitationResent  Action = "invitation.resent"
 	ActionInvitationRevoked Action = "invitation.revoked"
 	ActionInvitationBounced Action = "invitation.bounced"
@@ -34,11 +39,40 @@ const (
 	ActionTokenRevoked          Action = "token.revoked"
 	ActionSignedIn              Action = "session.signed_in"
 	ActionSessionEnded          Action = "session.ended"
+	ActionPasswordChanged       Action = "account.password_changed"
 	ActionClusterAdded          Action = "cluster.added"
 	ActionClusterChanged        Action = "cluster.changed"
 	ActionClusterRemoved        Action = "cluster.removed"
 	ActionRefused               Action = "request.refused"
 )
+
+// Actions returns all actions, in the order of the documentation.
+func Actions() []Action {
+	return []Action{
+		ActionPortalCreated,
+		ActionPortalUpdated,
+		ActionPortalDeleted,
+		ActionPortalAborted,
+		ActionPortalUnavailable,
+		ActionPortalRecovered,
+		ActionPortalRestored,
+		ActionGuestInvited,
+		ActionGuestLinked,
+		ActionGuestRemoved,
+		ActionOrganizationCreated,
+		ActionOrganizationSuspended,
+		ActionOrganizationActivated,
+		ActionAccountCreated,
+		ActionMemberAdded,
+		ActionRoleChanged,
+		ActionMemberRemoved,
+		ActionTokenCreated,
+		ActionTokenRevoked,
+		ActionSignedIn,
+		ActionSessionEnded,
+		ActionRefused,
+	}
+}
 
 // OperatorActor stands for whoever runs the commands of the installation.
 const OperatorActor = "operator"

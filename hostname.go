@@ -207,8 +207,9 @@ func lowerLateCapital(r rune) rune {
 	return r
 }
 
-// disguisedALabel reports whether a label begins as A-labels do but is not
-// ASCII. It is neither an A-label nor a U-label, and decoders disagree about it.
+// disguisedALabel reports whether a label begins as A-labels do, once its
+// characters are mapped as UTS 46 does, but is not ASCII then. It is neither an
+// A-label nor a U-label, and decoders disagree about it.
 func disguisedALabel(s string) bool {
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -216,10 +217,13 @@ func disguisedALabel(s string) bool {
 			return '.'
 		case invisible(r) || r == '\u034F':
 			return -1
+		case r == 'ß': // is kept, where folding makes two letters of it
+			return 'ς'
 		}
 		return r
 	}, s)
-	for label := range strings.SplitSeq(norm.NFKC.String(strings.ToLower(s)), ".") {
+	mapped := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+	for label := range strings.SplitSeq(mapped, ".") {
 		if strings.HasPrefix(label, acePrefix) && !isASCII(label) {
 			return true
 		}

@@ -74,6 +74,8 @@ func TestParseHostname(t *testing.T) {
 		{"a.onion", ""},
 		{"xn--a.example.com", ""},
 		{"xn--.example.com", ""},
+		{"xℕ--é-.example.com", ""},
+		{"xn--İ-.example.com", ""},
 		{"💩.example.com", ""},
 		{"xn--ls8h.example.com", ""},
 		{"аpple.com", ""},

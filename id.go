@@ -22,6 +22,7 @@ const (
 	PrefixEvent        = "evt_"
 	PrefixMail         = "mail_"
 	PrefixJob          = "job_"
+	PrefixImport       = "imp_"
 	PrefixChallenge    = "chal_"
 	PrefixCluster      = "clus_"
 )

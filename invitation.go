@@ -48,6 +48,54 @@ func (i Invitation) Live(now time.Time) bool {
 // Name returns the invited person's name, or the address when none was given.
 func (i Invitation) Name() string { return nameOf(i.FirstName, i.LastName, i.Email) }
 
+// InvitationStatus tells invitations apart in a list: the state, or expired.
+type InvitationStatus string
+
+// InvitationExpired is the status of a pending invitation that ran out.
+const InvitationExpired InvitationStatus = "expired"
+
+// ParseInvitationStatus returns the status that a filter names.
+func ParseInvitationStatus(s string) (InvitationStatus, error) {
+	switch InvitationState(s) {
+	case InvitationPending, InvitationAccepted, InvitationRevoked, InvitationBounced:
+		return InvitationStatus(s), nil
+	}
+	if InvitationStatus(s) == InvitationExpired {
+		return InvitationExpired, nil
+	}
+	return "", FieldErrorf("status", "%q is no status", s)
+}
+
+// StatusAt returns the status at a time.
+func (i Invitation) StatusAt(now time.Time) InvitationStatus {
+	if i.State == InvitationPending && !i.Live(now) {
+		return InvitationExpired
+	}
+	return InvitationStatus(i.State)
+}
+
+// The details of an invitation that is not sent again.
+const (
+	DetailNotFound = "not_found"
+	DetailAccepted = "accepted"
+	DetailRevoked  = "revoked"
+	DetailChanged  = "changed" // by somebody else, meanwhile
+)
+
+// DecideResend returns why an invitation is not sent again, or nothing: one that
+// waits, ran out or bounced is. A revoked one takes a new invitation.
+func DecideResend(i Invitation, blocked bool) (detail string) {
+	switch {
+	case i.State == InvitationAccepted:
+		return DetailAccepted
+	case i.State == InvitationRevoked:
+		return DetailRevoked
+	case blocked:
+		return DetailBlocked
+	}
+	return ""
+}
+
 // Recipient is one person of a bulk invitation, as sent.
 type Recipient struct {
 	Email     string

@@ -322,3 +322,7 @@ func SubjectText(s string) string {
 	}
 	return s
 }
+
+// SignInLabel is the label, below the portal domain, of the host where guests
+// of all portals sign in. It is reserved.
+const SignInLabel = "signin"

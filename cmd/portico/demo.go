@@ -25,7 +25,8 @@ only. Without --data everything is in a temporary folder and gone at the end;
 with it, the folder is seeded once and served again the next time.`,
 		Example: "  portico demo\n  portico demo --data ./demo --json",
 	}
-	addSettings(c.Flags())
+	addSettings(c.Flags(), "listen", "ops-listen", "node", "public-url", "portal-domain")
+	c.Flags().Var(&settingFlag{kind: "value"}, "data", "keep everything in this folder and serve it again the next time (PORTICO_DATA)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON with everybody's credentials when ready")
 	c.RunE = func(c *cobra.Command, _ []string) (err error) {
 		more := map[string]string{"dev-mail": "true"}

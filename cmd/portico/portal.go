@@ -34,13 +34,13 @@ func portalColumns() []column[client.Portal] {
 
 func (p *program) newPortal() *cobra.Command {
 	c := &cobra.Command{
-		Use: "portal", Short: "Portals: create, list, get, update, delete, open",
+		Use: "portal", Short: "Portals: create, list, get, update, delete, open, database",
 		Long: `Work with the portals of an organization through the API. PORTAL is a portal's id
 or its address label. PORTICO_URL and PORTICO_TOKEN, or a profile, say where.`,
 	}
 	group(c)
 	addProfile(c)
-	c.AddCommand(p.newPortalCreate(), p.newPortalList(), p.newPortalGet(), p.newPortalUpdate(), p.newPortalDelete(), p.newPortalOpen())
+	c.AddCommand(p.newPortalCreate(), p.newPortalList(), p.newPortalGet(), p.newPortalUpdate(), p.newPortalDelete(), p.newPortalOpen(), p.newPortalDatabase())
 	return c
 }
 

@@ -60,12 +60,18 @@ func (p *program) newRoot() *cobra.Command {
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%s; run '%s --help'", err, c.CommandPath()) })
-	addSettings(root.PersistentFlags(), "data", "database-url")
 	root.AddCommand(
-		p.newServe(), p.newDemo(), p.newOrg(), p.newAccount(), p.newToken(), p.newCluster(),
-		p.newBackup(), p.newRestore(), p.newDoctor(), p.newConfig(), p.newVersion(),
+		p.newServe(), p.newDemo(), p.newConfig(), p.newVersion(),
 		p.newPortal(), p.newGuest(), p.newProfile(),
 	)
+	// Operator's commands open the data themselves.
+	for _, c := range []*cobra.Command{
+		p.newOrg(), p.newAccount(), p.newToken(), p.newBackup(), p.newRestore(), p.newDoctor(),
+		p.newCluster(),
+	} {
+		addSettings(c.PersistentFlags(), "data", "database-url")
+		root.AddCommand(c)
+	}
 	return root
 }
 
@@ -73,6 +79,7 @@ func (p *program) newRoot() *cobra.Command {
 // and a word that names none of them is a mistake.
 func group(c *cobra.Command) {
 	c.SuggestionsMinimumDistance = 2
+	c.DisableFlagsInUseLine = true
 	c.Args = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
@@ -110,15 +117,16 @@ func addSettings(flags *pflag.FlagSet, names ...string) {
 		if s.Secret || !wanted || flags.Lookup(s.Name) != nil {
 			continue
 		}
-		flags.Var(&settingFlag{value: s.Default}, s.Name, s.Doc+" ("+s.Env()+")")
-		if s.Default == "false" {
-			flags.Lookup(s.Name).NoOptDefVal = "true" // --dev-mail alone switches it on
+		flags.Var(&settingFlag{value: s.Default, kind: "value"}, s.Name, s.Doc+" ("+s.Env()+")")
+		if s.Default == "false" { // --dev-mail alone switches it on
+			f := flags.Lookup(s.Name)
+			f.Value, f.NoOptDefVal = &settingFlag{value: s.Default, kind: "bool"}, "true"
 		}
 	}
 }
 
 // settingFlag is a flag of a setting: node.Load judges its value.
-type settingFlag struct{ value string }
+type settingFlag struct{ value, kind string }
 
 // String implements pflag.Value.
 func (f *settingFlag) String() string { return f.value }
@@ -127,7 +135,7 @@ func (f *settingFlag) String() string { return f.value }
 func (f *settingFlag) Set(v string) error { f.value = v; return nil }
 
 // Type implements pflag.Value.
-func (f *settingFlag) Type() string { return "value" }
+func (f *settingFlag) Type() string { return f.kind }
 
 // config returns the configuration that a command runs with; more are values
 // that the command itself decides on.

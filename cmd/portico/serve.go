@@ -113,10 +113,16 @@ func whereData(config node.Config) (data, flag string, err error) {
 }
 
 func mailGoes(config node.Config, url string) string {
-	if config.DevMail {
-		return "waits in the outbox; read it at " + url + "/dev/mail"
+	var goes []string
+	if relay, err := config.Relay(); err == nil && relay != nil {
+		goes = append(goes, "sent through "+relay.String()+" as from "+relay.From.Address)
+	} else {
+		goes = append(goes, "waits in the outbox: no PORTICO_SMTP_URL yet")
 	}
-	return "mail waits in the outbox: no SMTP yet"
+	if config.DevMail {
+		goes = append(goes, "read it at "+url+"/dev/mail")
+	}
+	return strings.Join(goes, "; ")
 }
 
 // shellWord returns a word as a shell reads it back.

@@ -20,6 +20,7 @@ type Config struct {
 	Rules    *PasswordRules // nil: NewPasswordRules without words of its own
 	SignIns  Rate           // for an account; zero: SignInRate
 	Failures Rate           // for an address; zero: FailureRate
+	Mails    Rate           // for an address; zero: MailRequestRate
 }
 
 // Auth says who is calling, by the registry and the installation's keys. It is
@@ -29,12 +30,16 @@ type Auth struct {
 	log      *slog.Logger
 	access   *AccessTokens
 	refresh  *keyring.MAC
+	console  *keyring.MAC
 	hasher   *Hasher
 	rules    *PasswordRules
 	signIns  *Limiter
 	familiar *familiar
 	failures *Limiter
 	used     *usage
+
+	invitations, codes, resets, browsers *keyring.MAC
+	mailTo, mailFrom                     *Limiter
 }
 
 // New returns an Auth. Start begins the work that it does in the background.
@@ -45,6 +50,9 @@ func New(config Config) *Auth {
 	}
 	if config.Failures == (Rate{}) {
 		config.Failures = FailureRate()
+	}
+	if config.Mails == (Rate{}) {
+		config.Mails = MailRequestRate()
 	}
 	if config.Hasher == nil {
 		config.Hasher = NewHasher(HasherConfig{})
@@ -57,12 +65,20 @@ func New(config Config) *Auth {
 		log:      config.Log,
 		access:   NewAccessTokens(config.Ring.Ed25519(keyring.LabelAccessTokens), now, config.IDs),
 		refresh:  config.Ring.MAC(keyring.LabelRefreshTokens),
+		console:  config.Ring.MAC(keyring.LabelConsole),
 		hasher:   config.Hasher,
 		rules:    config.Rules,
 		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),
 		familiar: newFamiliar(),
 		failures: NewLimiter(config.Failures, DefaultLimiterKeys, now),
 		used:     newUsage(),
+
+		invitations: config.Ring.MAC(keyring.LabelInvitations),
+		codes:       config.Ring.MAC(keyring.LabelMailedCodes),
+		resets:      config.Ring.MAC(keyring.LabelResets),
+		browsers:    config.Ring.MAC(keyring.LabelBrowsers),
+		mailTo:      NewLimiter(config.Mails, DefaultLimiterKeys, now),
+		mailFrom:    NewLimiter(Rate{2 * config.Mails.Events, config.Mails.Per}, DefaultLimiterKeys, now),
 	}
 }
 

@@ -21,7 +21,7 @@ const (
 
 // PortalAudience is the audience of guests' sessions on a portal's own pages.
 // Sessions for the API have AccessTokenAudience; neither is good for the other.
-func PortalAudience(portalID string) string { return "portico-portal:" + portalID }
+func PortalAudience(portalID string) string { return PortalAudiencePrefix + portalID }
 
 // Tokens are what a client holds of a session.
 type Tokens struct {
@@ -30,7 +30,7 @@ type Tokens struct {
 }
 
 // NewSession begins a session of an account in an organization. One for the API
-// makes it the organization last used. Whether the account may is the caller's
+// or the console makes it the organization last used. Whether the account may is the caller's
 // to decide, in the same transaction.
 func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience string) (store.Session, error) {
 	s := store.Session{
@@ -43,10 +43,13 @@ func (a *Auth) NewSession(tx *store.Tx, accountID, organizationID, audience stri
 		CreatedAt:      tx.Now,
 		ExpiresAt:      tx.Now.Add(SessionLife),
 	}
+	if audience == ConsoleAudience {
+		s.ExpiresAt = tx.Now.Add(ConsoleLife)
+	}
 	if err := tx.InsertSession(s); err != nil {
 		return store.Session{}, err
 	}
-	if audience != AccessTokenAudience {
+	if audience != AccessTokenAudience && audience != ConsoleAudience {
 		return s, nil
 	}
 	return s, tx.SetLastOrganization(accountID, organizationID)

@@ -108,8 +108,8 @@ func errWrongPassword() error {
 }
 
 // Prove makes an account proven, with this password hash as its only
-// credential: whatever was planted for it before is void. One that is proven
-// already is left as it is; it reports which.
+// credential, or with none where the hash is empty: whatever was planted for it
+// before is void. One that is proven already is left as it is; it reports which.
 func Prove(tx *store.Tx, accountID, passwordHash string) (bool, error) {
 	fresh, err := tx.SetAccountProven(accountID)
 	if err != nil || !fresh {
@@ -118,13 +118,20 @@ func Prove(tx *store.Tx, accountID, passwordHash string) (bool, error) {
 	if err := tx.VoidAccess(accountID); err != nil {
 		return false, err
 	}
+	if passwordHash == "" {
+		return true, nil
+	}
 	return true, tx.SetPassword(accountID, passwordHash)
 }
 
 // ChangePassword gives a proven account another password and ends its
-// sessions, all but keep, which may be empty. Personal access tokens stay.
+// sessions, all but keep, which may be empty, and every code and link that was
+// mailed to it. Personal access tokens stay.
 func ChangePassword(tx *store.Tx, accountID, passwordHash, keep string) error {
 	if err := tx.SetPassword(accountID, passwordHash); err != nil {
+		return err
+	}
+	if err := tx.DeleteChallenges(accountID); err != nil {
 		return err
 	}
 	return tx.DeleteSessions(accountID, keep)

@@ -78,6 +78,7 @@ func New(config Config) *Control {
 	c.refusals = newRefusals(config.Store, config.Log)
 	c.mails = newMailKeys(config.Ring)
 	if config.Jobs != nil {
+		config.Jobs.Handle(jobImport, c.workOffPart)
 		config.Jobs.Every("forget what has run out", time.Hour, func(ctx context.Context) error {
 			return c.store.Update(ctx, forgetOld)
 		})
@@ -87,13 +88,14 @@ func New(config Config) *Control {
 
 // forgetOld deletes what nothing can use any more.
 func forgetOld(tx *store.Tx) error {
-	if err := tx.ExpireAnswers(); err != nil {
-		return err
+	for _, forget := range []func() error{
+		tx.ExpireAnswers, tx.ForgetRemovals, tx.DeleteExpiredChallenges, tx.ForgetMails,
+	} {
+		if err := forget(); err != nil {
+			return err
+		}
 	}
-	if err := tx.ForgetMails(); err != nil {
-		return err
-	}
-	if err := tx.ForgetRemovals(); err != nil {
+	if err := tx.ForgetImports(tx.Now.Add(-portico.ImportLife)); err != nil {
 		return err
 	}
 	_, err := tx.DeleteExpiredSessions()
@@ -118,7 +120,15 @@ func (c *Control) PortalURL(p portico.Portal) string {
 	if p.CustomDomain != nil && p.DomainStatus == portico.DomainActive {
 		return "https://" + *p.CustomDomain
 	}
-	host := p.APIName + "." + c.config.PortalDomain
+	return c.addressOf(p.APIName)
+}
+
+// SignInURL returns where guests of all portals sign in.
+func (c *Control) SignInURL() string { return c.addressOf(portico.SignInLabel) }
+
+// addressOf returns the address of a label below the portal domain.
+func (c *Control) addressOf(label string) string {
+	host := label + "." + c.config.PortalDomain
 	if port := c.config.PublicURL.Port(); port != "" {
 		host = net.JoinHostPort(host, port)
 	}

@@ -40,7 +40,7 @@ func (c *Control) InviteGuests(ctx context.Context, by portico.Principal, once O
 		if err != nil {
 			return err
 		}
-		run = &invitation{by: by, in: in, row: row, parsed: parsed, config: c.config}
+		run = &invitation{follow: follow{row: row}, by: by, in: in, parsed: parsed, config: c.config}
 		if results, err = run.write(tx); err != nil {
 			return err
 		}
@@ -52,23 +52,35 @@ func (c *Control) InviteGuests(ctx context.Context, by portico.Principal, once O
 	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
 		return nil, err
 	}
-	if err := c.project(ctx, by, portalID, run); err != nil {
+	var left *follow
+	if run != nil {
+		left = &run.follow
+	}
+	if err := c.follow(ctx, by, portalID, left); err != nil {
 		return nil, err
 	}
 	return results, c.config.Failpoints.Hit(ctx, PointAnswering)
 }
 
-// project makes the portal's database follow; for a repeated request it
-// finishes what the first one may have left.
-func (c *Control) project(ctx context.Context, by portico.Principal, portalID string, run *invitation) error {
+// follow is what a write to the registry left for a portal's own database.
+type follow struct {
+	row     store.PortalRow
+	changed []string // accounts whose rows follow
+	jobID   string   // empty when nothing changed
+	behind  bool     // something was so before, by a call that may not be finished
+}
+
+// follow makes the portal's database follow; for a repeated request, of which
+// nothing is left, it finishes what the first one may have left.
+func (c *Control) follow(ctx context.Context, by portico.Principal, portalID string, left *follow) error {
 	switch {
-	case run == nil:
-	case run.behind:
-		return c.lifecycle.FinishProjections(ctx, run.row) // its own job is among them
-	case run.jobID == "":
+	case left == nil:
+	case left.behind:
+		return c.lifecycle.FinishProjections(ctx, left.row) // its own job is among them
+	case left.jobID == "":
 		return nil
 	default:
-		return c.lifecycle.Project(ctx, run.row, run.jobID, run.changed)
+		return c.lifecycle.Project(ctx, left.row, left.jobID, left.changed)
 	}
 	var row store.PortalRow
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
@@ -272,15 +284,12 @@ func (r *room) take(j *judged) {
 
 // invitation is one bulk invitation being written.
 type invitation struct {
+	follow
+
 	by     portico.Principal
 	in     portico.Invite
-	row    store.PortalRow
 	parsed []recipient
 	config Config
-
-	changed []string // accounts whose rows in the portal's database follow
-	jobID   string
-	behind  bool // somebody was invited before, by a call that may not be finished
 }
 
 // write puts everything that the invitation changes into the registry. Where

@@ -27,7 +27,7 @@ func newMailKeys(ring *keyring.Ring) mailKeys {
 // into the outbox.
 func (c *Control) MailTarget(page store.MailPage) mail.Target {
 	service := c.config.PublicURL.Scheme + "://" + c.config.PublicURL.Host
-	t := mail.Target{Link: service}
+	t := mail.Target{Link: c.SignInURL()}
 	if page.PortalID != "" {
 		t.Link = c.PortalURL(page.Portal)
 	}
@@ -40,10 +40,10 @@ func (c *Control) MailTarget(page store.MailPage) mail.Target {
 	case store.TemplateCode:
 		t.Code = auth.MailedCode(c.mails.codes, page.ChallengeID)
 	case store.TemplateReset:
-		t.Link += "/reset/" + auth.ResetToken(c.mails.resets, page.ChallengeID)
+		t.Link = c.SignInURL() + "/reset/" + auth.ResetToken(c.mails.resets, page.ChallengeID)
 	}
 	if !page.Template.Solicited() {
-		t.Unsubscribe = service + "/unsubscribe/" + auth.UnsubscribeToken(c.config.Ring, page.ToKey)
+		t.Unsubscribe = c.SignInURL() + "/unsubscribe/" + auth.UnsubscribeToken(c.config.Ring, page.ToKey)
 	}
 	return t
 }

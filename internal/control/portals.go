@@ -60,6 +60,9 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		return portico.Portal{}, err
 	}
 	row, err = c.lifecycle.Settle(ctx, row.ID, row.Fence)
+	if portico.KindOf(err) == portico.KindNotFound { // given up by another node
+		err = portico.WrapError(portico.KindUnavailable, err, "The portal could not be created. Try again in a moment.")
+	}
 	if err != nil {
 		return portico.Portal{}, err
 	}
@@ -400,19 +403,20 @@ func (c *Control) cleanCreate(in *portico.PortalCreate) error {
 // that no front can leave it out.
 func (c *Control) cleanUpdate(in *portico.PortalUpdate) error {
 	for _, field := range []struct {
+		name  string
 		value **string
 		clean func(string) (string, error)
 	}{
-		{&in.Name, portico.CleanName},
-		{&in.Description.Value, CleanDescription},
-		{&in.CustomDomain.Value, c.CleanDomain},
+		{"name", &in.Name, portico.CleanName},
+		{"description", &in.Description.Value, CleanDescription},
+		{"custom_domain", &in.CustomDomain.Value, c.CleanDomain},
 	} {
 		if *field.value == nil {
 			continue
 		}
 		clean, err := field.clean(**field.value)
 		if err != nil {
-			return err
+			return portico.FieldErrorf(field.name, "%s", portico.MessageOf(err))
 		}
 		*field.value = &clean
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"portico"
 	"portico/internal/auth"
@@ -19,9 +20,29 @@ type Origin struct {
 // organization last used, or else in the first. An account that is in none
 // showed its password, so it is told so: KindForbidden.
 func (c *Control) SignIn(ctx context.Context, email, password string, from Origin) (auth.Tokens, error) {
-	proof, err := c.auth.SignIn(ctx, email, password, from.Remote)
+	s, err := c.signIn(ctx, email, password, from, apiEntry())
 	if err != nil {
 		return auth.Tokens{}, err
+	}
+	return c.auth.Issue(s)
+}
+
+// entry is what a sign-in leads to: sessions of an audience, in organizations
+// of some kinds.
+type entry struct {
+	audience string
+	enters   func(portico.OrganizationKind) bool
+	replaces string // the session that the new one takes the place of; may be empty
+}
+
+func apiEntry() entry {
+	return entry{audience: auth.AccessTokenAudience, enters: func(portico.OrganizationKind) bool { return true }}
+}
+
+func (c *Control) signIn(ctx context.Context, email, password string, from Origin, to entry) (store.Session, error) {
+	proof, err := c.auth.SignIn(ctx, email, password, from.Remote)
+	if err != nil {
+		return store.Session{}, err
 	}
 	var s store.Session
 	err = c.store.Update(ctx, func(tx *store.Tx) error {
@@ -33,19 +54,20 @@ func (c *Control) SignIn(ctx context.Context, email, password string, from Origi
 		if err != nil {
 			return err
 		}
+		affiliations = slices.DeleteFunc(affiliations, func(a store.Affiliation) bool { return !to.enters(a.Kind) })
 		o, ok := chooseOrganization(affiliations, account.LastOrganizationID)
 		if !ok {
 			return portico.Errorf(portico.KindForbidden, "This account is in no organization any more. Ask for an invitation.")
 		}
-		if s, err = c.auth.NewSession(tx, account.ID, o.ID, auth.AccessTokenAudience); err != nil {
+		if s, err = c.auth.NewSession(tx, account.ID, o.ID, to.audience); err != nil {
+			return err
+		}
+		if _, err := tx.DeleteSession(to.replaces); err != nil {
 			return err
 		}
 		return c.recordSession(tx, s, portico.ActionSignedIn, from.RequestID, nil)
 	})
-	if err != nil {
-		return auth.Tokens{}, err
-	}
-	return c.auth.Issue(s)
+	return s, err
 }
 
 // chooseOrganization returns the organization last used, if the account still

@@ -160,7 +160,7 @@ var absurdities = []struct{ what, query string }{
 	{"mail without its invitation", `SELECT x.id, x.portal_id FROM outbox x LEFT JOIN invitations i ON i.id = x.invitation_id AND
 		i.generation = x.generation AND i.portal_id = x.portal_id AND i.account_id = x.account_id WHERE i.id IS NULL AND x.template IN ('invited', 'linked')`},
 	{"invitation without exactly one mail", `SELECT i.id, i.portal_id FROM invitations i
-		WHERE (SELECT COUNT(*) FROM outbox x WHERE x.invitation_id = i.id AND x.generation = i.generation) <> 1`},
+		WHERE i.state <> 'revoked' AND (SELECT COUNT(*) FROM outbox x WHERE x.invitation_id = i.id AND x.generation = i.generation) <> 1`},
 	{"invitation to a portal that is not there", `SELECT i.id, i.portal_id FROM invitations i LEFT JOIN portals p ON p.id = i.portal_id WHERE p.id IS NULL`},
 	{"invitation of nobody", `SELECT i.id FROM invitations i LEFT JOIN accounts a ON a.id = i.account_id WHERE a.id IS NULL`},
 	{"membership in nothing", `SELECT m.organization_id FROM memberships m LEFT JOIN organizations o ON o.id = m.organization_id WHERE o.id IS NULL`},

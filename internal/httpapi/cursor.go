@@ -8,7 +8,6 @@ import (
 
 	"portico/internal/keyring"
 	"portico/internal/schema"
-	"portico/internal/store"
 )
 
 // cursors makes and checks page cursors. A cursor is opaque to clients: the
@@ -29,24 +28,27 @@ func (c cursors) next(q *request, at time.Time, id string) string {
 	return (&url.URL{Path: q.r.URL.Path, RawQuery: values.Encode()}).String()
 }
 
-// open fills a page's position from the cursor that a request sent.
-func (c cursors) open(q *request, cursor *string, page *store.Page) error {
-	if cursor == nil {
-		return nil
-	}
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(*cursor)
+// open returns the position in the cursor that a request sent, or what is
+// wrong with that.
+func (c cursors) open(q *request, cursor string) (at position, wrong schema.Errors) {
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 	// The decoder skips line breaks, which would give a cursor a second spelling.
-	if err == nil && len(raw) > 8+keyring.MACSize && base64.RawURLEncoding.EncodedLen(len(raw)) == len(*cursor) {
-		position, sum := raw[:len(raw)-keyring.MACSize], raw[len(raw)-keyring.MACSize:]
+	if err == nil && len(raw) > 8+keyring.MACSize && base64.RawURLEncoding.EncodedLen(len(raw)) == len(cursor) {
+		place, sum := raw[:len(raw)-keyring.MACSize], raw[len(raw)-keyring.MACSize:]
 		values := q.r.URL.Query()
 		values.Del("cursor")
-		if c.mac.Equal(sum, q.bound(values, position)...) {
-			page.AfterTime = time.UnixMicro(int64(binary.BigEndian.Uint64(position))).UTC()
-			page.AfterID = string(position[8:])
-			return nil
+		if c.mac.Equal(sum, q.bound(values, place)...) {
+			return position{time.UnixMicro(int64(binary.BigEndian.Uint64(place))).UTC(), string(place[8:])}, nil
 		}
 	}
-	return schema.ValueError("this cursor was not made for this request; start again without one", *cursor, "query", "cursor")
+	return at, schema.ValueError("this cursor was not made for this request; start again without one", cursor, "query", "cursor")
+}
+
+// position is where a page begins: after an item. The zero position is the
+// beginning.
+type position struct {
+	time time.Time
+	id   string
 }
 
 // bound is what a cursor is good for, and nothing else.

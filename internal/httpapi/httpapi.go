@@ -38,15 +38,20 @@ type Config struct {
 	// Observe is told of each answer; it may be nil. route is the pattern, never
 	// a path that a client sent.
 	Observe func(route string, status int, took time.Duration)
+
+	// AtWork and Readers are how many requests are worked on at once, and how
+	// many clients may be taking long answers. Zero: as many as a server stands.
+	AtWork, Readers int
 }
 
 // The limits of a request.
 const (
-	maxBody     = 1 << 20
-	maxTarget   = 8 << 10
-	maxQueries  = 100
-	maxInFlight = 1024
-	maxHeld     = 256 << 20 // of all bodies together
+	maxBody    = 1 << 20
+	maxTarget  = 8 << 10
+	maxQueries = 100
+	maxAtWork  = 1024
+	maxReaders = 256
+	maxHeld    = 256 << 20 // of all bodies together
 )
 
 // API is the HTTP handler. It is safe for concurrent use.
@@ -56,7 +61,8 @@ type API struct {
 	cursors cursors
 	routes  []*route
 	mux     *http.ServeMux
-	slots   chan struct{}
+	places  places
+	readers *readers
 	held    atomic.Int64 // bytes of the bodies that are being read or worked on
 	models  portalModels
 }
@@ -64,11 +70,18 @@ type API struct {
 // New returns the handler of /v1 and of the documents about it. It fails when a
 // page of the reference cannot be made.
 func New(config Config) (*API, error) {
+	if config.AtWork == 0 {
+		config.AtWork = maxAtWork
+	}
+	if config.Readers == 0 {
+		config.Readers = maxReaders
+	}
 	a := &API{
 		config: config, control: config.Control,
 		cursors: newCursors(config.Ring),
 		models:  newPortalModels(config.Control),
-		slots:   make(chan struct{}, maxInFlight),
+		places:  make(places, config.AtWork),
+		readers: newReaders(config.Readers),
 	}
 	a.routes = a.table()
 	a.mux = http.NewServeMux()
@@ -115,19 +128,6 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(answer, errNoRoute)
 	default:
 		a.mux.ServeHTTP(answer, r)
-	}
-}
-
-// admitted runs work if there is room for it: load is shed early instead of
-// slowing everything down. Its place is taken when the body is there, so that
-// no client holds one by being slow.
-func (a *API) admitted(work func() error) error {
-	select {
-	case a.slots <- struct{}{}:
-		defer func() { <-a.slots }()
-		return work()
-	default:
-		return errOverloaded
 	}
 }
 

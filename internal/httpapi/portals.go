@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"net/http"
 	"time"
 
 	"portico"
@@ -140,149 +139,13 @@ func (a *API) deletePortal(q *request) error {
 	return q.done()
 }
 
-// page is what both lists take.
-type page struct {
-	search *string
-	limit  *int
-	cursor *string
-	status *string // of users only
-}
-
-// maxPage is the most that a page may hold.
-const maxPage = 1000
-
-var portalQuery = schema.Object("PortalQuery", pageFields()...)
-
-var userQuery = schema.Object("UserQuery", append(pageFields(),
-	schema.Optional("status", func(p *page) **string { return &p.status },
-		schema.Null(schema.String().Enum("invited", "active", "expired", "bounced")), nil).
-		Doc("Only users of this status."))...)
-
-func pageFields() []schema.Field[page] {
-	return []schema.Field[page]{
-		schema.Optional("limit", func(p *page) **int { return &p.limit }, schema.Null(schema.Int().Min(1).Max(maxPage)), nil).
-			Doc("At most so many; the next page is in the Link header. Without it: all."),
-		schema.Optional("cursor", func(p *page) **string { return &p.cursor }, schema.Null(schema.String()), nil).
-			Doc("Where the page begins, from a Link header."),
-		schema.Optional("q", func(p *page) **string { return &p.search }, schema.Null(schema.String().Len(-1, maxSearch)), nil).
-			Doc("Only what contains this text."),
-	}
-}
-
-// position returns the page of the store that a request asks for. Limit is one
-// more than asked, to see whether there is a next page; 0 without a limit.
-func (a *API) position(q *request, in page) (store.Page, error) {
-	var p store.Page
-	if err := a.cursors.open(q, in.cursor, &p); err != nil {
-		return store.Page{}, err
-	}
-	if in.search != nil {
-		p.Query = *in.search
-	}
-	if in.limit != nil {
-		p.Limit = *in.limit + 1
-	}
-	return p, nil
-}
-
-func (q *request) link(target string) {
-	q.w.Header().Set("Link", "<"+target+`>; rel="next"`)
-}
-
-// listPage is how many portals a list without a limit reads at once.
-const listPage = 500
-
 func (a *API) listPortals(q *request, in page) error {
-	at, err := a.position(q, in)
-	if err != nil {
-		return err
-	}
-	limited := at.Limit > 0
-	if !limited {
-		at.Limit = listPage
-	}
-	out := newArray(q)
-	for {
-		portals, err := a.control.Portals(q.ctx(), q.by, at)
-		if err != nil {
-			return out.fail(err)
-		}
-		more := len(portals) == at.Limit
-		if limited && more {
-			portals = portals[:len(portals)-1]
-			last := portals[len(portals)-1]
-			q.link(a.cursors.next(q, last.CreatedAt, last.ID))
-		}
-		for _, p := range portals {
+	return list(a, q, in, listing[portico.Portal]{
+		read:  func(at store.Page) ([]portico.Portal, error) { return a.control.Portals(q.ctx(), q.by, at) },
+		place: func(p portico.Portal) position { return position{p.CreatedAt, p.ID} },
+		append: func(dst []byte, p portico.Portal) []byte {
 			v := a.portalAnswer(p)
-			out.buf = portalResponse.AppendJSON(out.item(), &v)
-		}
-		if limited || !more {
-			return out.end()
-		}
-		if err := out.flush(); err != nil {
-			return err
-		}
-		last := portals[len(portals)-1]
-		at.AfterTime, at.AfterID = last.CreatedAt, last.ID
-	}
-}
-
-// array writes a JSON array: in one piece when it is short, in bounded memory
-// when it is long.
-type array struct {
-	q       *request
-	buf     []byte
-	started bool // something was sent
-}
-
-func newArray(q *request) *array { return &array{q: q, buf: append(make([]byte, 0, 4<<10), '[')} }
-
-// item returns the buffer to which the next item is appended.
-func (o *array) item() []byte {
-	if o.buf[len(o.buf)-1] == '}' {
-		return append(o.buf, ',')
-	}
-	return o.buf
-}
-
-// writePatience is how long a client may take to read a part of a long list.
-const writePatience = 20 * time.Second
-
-// flush sends what there is and keeps a trailing separator's place.
-func (o *array) flush() error {
-	if !o.started {
-		o.started = true
-		o.q.w.Header().Set("Content-Type", "application/json")
-		o.q.w.WriteHeader(o.q.route.success)
-	}
-	// A connection without deadlines is a test's.
-	_ = http.NewResponseController(o.q.w).SetWriteDeadline(time.Now().Add(writePatience))
-	last := o.buf[len(o.buf)-1]
-	if _, err := o.q.w.Write(o.buf[:len(o.buf)-1]); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	o.buf = append(o.buf[:0], last)
-	return nil
-}
-
-func (o *array) end() error {
-	o.buf = append(o.buf, ']')
-	if !o.started {
-		writeJSON(o.q.w, o.q.route.success, o.buf)
-		return nil
-	}
-	if _, err := o.q.w.Write(o.buf); err != nil {
-		panic(http.ErrAbortHandler)
-	}
-	return nil
-}
-
-// fail answers with an error while nothing was sent. After that the connection
-// is cut, so that a part is never taken for the whole.
-func (o *array) fail(err error) error {
-	if o.started {
-		panic(http.ErrAbortHandler)
-	}
-	return err
+			return portalResponse.AppendJSON(dst, &v)
+		},
+	})
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -27,8 +28,11 @@ type request struct {
 	by    portico.Principal
 	raw   []byte           // the body
 	doc   *schema.Document // the body, read
-	query *schema.Document
 	once  control.Once
+	place place
+
+	readers *readers
+	reader  *reader // once a long answer has begun
 }
 
 func (q *request) ctx() context.Context { return q.r.Context() }
@@ -40,22 +44,33 @@ func (q *request) param(name string) string { return q.r.PathValue(name) }
 // may → fields → Idempotency-Key → object and state. The last two are the
 // operation's, which the route's handler calls.
 func (a *API) serve(w http.ResponseWriter, r *http.Request, route *route) {
-	q := &request{w: w, r: r, route: route}
+	q := &request{w: w, r: r, route: route, readers: a.readers}
+	if !route.unlimited {
+		q.place.of = a.places
+	}
 	q.id, _ = r.Context().Value(requestKey{}).(string)
 	body := held{all: &a.held}
 	defer body.release()
 	err := q.receive(&body)
 	if err == nil {
-		err = a.admitted(func() error {
-			if err := a.judge(q); err != nil {
-				return err
-			}
-			return route.handle(q)
-		})
+		err = a.work(q)
 	}
 	if err != nil {
 		a.refuse(q, err)
 	}
+}
+
+// work does what the request asks for, if there is a place for it.
+func (a *API) work(q *request) error {
+	if !q.place.take() {
+		return errOverloaded
+	}
+	defer q.place.leave()
+	defer func() { q.reader.leave() }()
+	if err := a.judge(q); err != nil {
+		return err
+	}
+	return q.route.handle(q)
 }
 
 func (a *API) judge(q *request) error {
@@ -197,18 +212,6 @@ func body[T any](model *schema.Model[T], handle func(*request, T) error) func(*r
 	}
 }
 
-// query returns a handler that decodes the query before it calls handle.
-func query[T any](model *schema.Model[T], handle func(*request, T) error) func(*request) error {
-	return func(q *request) error {
-		q.query = schema.ReadQuery(q.r.URL.RawQuery)
-		value, fields := model.Decode(q.query)
-		if len(fields) > 0 {
-			return fields
-		}
-		return handle(q, value)
-	}
-}
-
 // bare returns a handler for a route that takes neither.
 func bare(handle func(*request) error) func(*request) error {
 	return func(q *request) error {
@@ -247,12 +250,45 @@ func (q *request) claim() error {
 
 // answer sends a value by its declaration, with the route's success status.
 func answer[T any](q *request, model *schema.Model[T], value T) error {
-	writeJSON(q.w, q.route.success, model.AppendJSON(nil, &value))
-	return nil
+	return q.send(model.AppendJSON(nil, &value))
 }
 
 // done sends the empty object that the deletes answer with.
-func (q *request) done() error {
-	writeJSON(q.w, q.route.success, []byte("{}"))
+func (q *request) done() error { return q.send([]byte("{}")) }
+
+// send answers with a whole body. The request is no longer at work then: the
+// client may take its time.
+func (q *request) send(body []byte) error {
+	q.place.leave()
+	if len(body) <= briefAnswer {
+		writeJSON(q.w, q.route.success, body)
+		return nil
+	}
+	if err := q.admit(); err != nil {
+		return err
+	}
+	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	q.part(body)
 	return nil
+}
+
+// admit makes the client a reader before the first byte of a long answer. An
+// answer to a write is always given.
+func (q *request) admit() (err error) {
+	q.reader, err = q.readers.admit(q.w, q.route.method != http.MethodGet)
+	return err
+}
+
+// part sends a part of a long answer. What cannot be finished is cut, so that a
+// part is never taken for the whole.
+func (q *request) part(body []byte) {
+	q.place.leave()
+	h := q.w.Header()
+	if h.Get("Content-Type") == "" {
+		h.Set("Content-Type", "application/json")
+		q.w.WriteHeader(q.route.success)
+	}
+	if err := q.reader.write(body); err != nil {
+		panic(http.ErrAbortHandler)
+	}
 }

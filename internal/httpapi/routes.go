@@ -21,16 +21,19 @@ const (
 
 // route is one operation: all that routing, authorization and documents need.
 type route struct {
-	method  string
-	path    string
-	id      string // operationId
-	title   string
-	doc     string
-	tag     string
-	access  access
-	scope   portico.Scope
-	once    bool // takes an Idempotency-Key
-	form    bool // the body is a form
+	method string
+	path   string
+	id     string // operationId
+	title  string
+	doc    string
+	tag    string
+	access access
+	scope  portico.Scope
+	once   bool // takes an Idempotency-Key
+	form   bool // the body is a form
+
+	unlimited bool // never shed: it answers when nothing else does
+
 	body    schema.Component
 	query   interface{ Parameters(in string) []any }
 	success int
@@ -53,7 +56,7 @@ const only = " Only accessible by production organization administrators."
 
 // table returns the routes in the order of the documents.
 func (a *API) table() []*route {
-	return slices.Concat(a.portalRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
+	return slices.Concat(a.portalRoutes(), a.invitationRoutes(), a.databaseRoutes(), a.identityRoutes(), a.memberRoutes(), a.serviceRoutes())
 }
 
 func (a *API) portalRoutes() []*route {
@@ -70,7 +73,7 @@ func (a *API) portalRoutes() []*route {
 			doc: "Lists the portals of the production tenant, oldest first." + only,
 			tag: tagPortal, scope: portico.ScopePortalRead, query: portalQuery,
 			success: http.StatusOK, response: portalResponse, listTitle: "Response List Portals V1 Portal Get",
-			handle: query(portalQuery, a.listPortals),
+			handle: a.paged(portalQuery, a.listPortals),
 			cli:    "portico portal list[[ --search {q}]]",
 			sdk:    "portals, err := client.Collect(c.Portals(ctx, {q}))",
 		}, {
@@ -110,7 +113,7 @@ func (a *API) portalRoutes() []*route {
 			doc:   "Lists all authorized users registered inside a portal's local database." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: userQuery,
 			success: http.StatusOK, response: userResponse, listTitle: "Response List Portal Users V1 Portal  Portal Id  Users Get",
-			handle: query(userQuery, a.listUsers),
+			handle: a.paged(userQuery, a.listUsers),
 			cli:    "portico guest list {portal_id}[[ --status {status}]][[ --search {q}]]",
 			sdk:    "guests, err := client.Collect(c.Guests(ctx, {portal_id}, client.Filter{Status: {status}, Query: {q}}))",
 		}, {
@@ -122,6 +125,67 @@ func (a *API) portalRoutes() []*route {
 			success: http.StatusOK, handle: bare(a.removeUser),
 			cli: "portico guest remove {portal_id} {user_id}",
 			sdk: "err := c.RemoveGuest(ctx, {portal_id}, {user_id})",
+		},
+	}
+}
+
+func (a *API) invitationRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/portal/{portal_id}/invitations", id: "list_portal_invitations_v1_portal__portal_id__invitations_get",
+			title: "List Portal Invitations",
+			doc:   "Lists a portal's invitations, oldest first: what became of each, and of its mail." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: invitationQuery,
+			success: http.StatusOK, response: invitationResponse, listTitle: "Response List Portal Invitations V1 Portal  Portal Id  Invitations Get",
+			handle: a.paged(invitationQuery, a.listInvitations),
+		}, {
+			method: "POST", path: "/v1/portal/{portal_id}/invitations/resend",
+			id:    "resend_portal_invitation_bulk_v1_portal__portal_id__invitations_resend_post",
+			title: "Resend Portal Invitation Bulk",
+			doc:   "Sends invitations again, with new links; those sent before are void. One that cannot be sent never fails the others." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true, body: resendRequest,
+			success: http.StatusOK, response: resendResponse, handle: body(resendRequest, a.resendInvitations),
+		}, {
+			method: "POST", path: "/v1/portal/{portal_id}/invitations/{invitation_id}/resend",
+			id:    "resend_portal_invitation_v1_portal__portal_id__invitations__invitation_id__resend_post",
+			title: "Resend Portal Invitation",
+			doc:   "Sends an invitation again, with a new link; the one sent before is void. One that ran out or bounced waits again." + only,
+			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true,
+			success: http.StatusOK, response: invitationResponse, handle: bare(a.resendInvitation),
+		}, {
+			method: "DELETE", path: "/v1/portal/{portal_id}/invitations/{invitation_id}",
+			id:    "revoke_portal_invitation_v1_portal__portal_id__invitations__invitation_id__delete",
+			title: "Revoke Portal Invitation",
+			doc: "Revokes an invitation that was not accepted: its link is void, its mail is not sent, and the guest is no longer " +
+				"registered in the portal's database. The invitation stays in the list as revoked." + only,
+			tag: tagPortal, scope: portico.ScopePortalUserWrite, once: true,
+			success: http.StatusOK, handle: bare(a.revokeInvitation),
+		},
+	}
+}
+
+// databaseRoutes are those of the platform's own app.
+func (a *API) databaseRoutes() []*route {
+	return []*route{
+		{
+			method: "GET", path: "/v1/portal/{portal_id}/database", id: "get_portal_database_v1_portal__portal_id__database_get",
+			title: "Get Portal Database",
+			doc: "Returns how the platform's own app reaches its database in a portal. Ask when the app starts, and again when the" +
+				" address does not work any more: a portal that is moved or restored has another." + only,
+			tag: tagPortal, scope: portico.ScopePortalDatabase,
+			success: http.StatusOK, response: databaseResponse, handle: bare(a.portalDatabase),
+			cli: "portico portal database {portal_id}",
+			sdk: "database, err := c.PortalDatabase(ctx, {portal_id})",
+		}, {
+			method: "POST", path: "/v1/portal/{portal_id}/database/rotate",
+			id:    "rotate_portal_database_v1_portal__portal_id__database_rotate_post",
+			title: "Rotate Portal Database",
+			doc: "Gives the platform's own app another password for its database in a portal. The earlier one is void when the answer" +
+				" comes, and the connections made with it are cut. Takes no `Idempotency-Key`: the answer is a secret." + only,
+			tag: tagPortal, scope: portico.ScopePortalDatabase,
+			success: http.StatusOK, response: databaseResponse, handle: bare(a.rotateDatabase),
+			cli: "portico portal database {portal_id} --rotate",
+			sdk: "database, err := c.RotatePortalDatabase(ctx, {portal_id})",
 		},
 	}
 }
@@ -203,7 +267,7 @@ func (a *API) serviceRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/status", id: "status_v1_status_get", title: "Status",
-			doc: "Says that the service answers.", tag: tagStatus, access: public,
+			doc: "Says that the service answers.", tag: tagStatus, access: public, unlimited: true,
 			success: http.StatusOK, response: statusResponse, handle: bare(a.status),
 		}, {
 			method: "GET", path: "/v1/routes", id: "routes_v1_routes_get", title: "Routes",

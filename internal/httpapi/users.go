@@ -123,11 +123,9 @@ var userResponse = schema.Object("PortalUserResponse",
 )
 
 func (a *API) listUsers(q *request, in page) error {
-	at, err := a.position(q, in)
-	if err != nil {
-		return err
-	}
+	at := in.first()
 	filter := store.UserFilter{Page: at}
+	var err error
 	if in.status != nil {
 		if filter.Status, err = portico.ParseGuestStatus(*in.status); err != nil {
 			return err

@@ -11,6 +11,7 @@ package jobs
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -50,7 +51,7 @@ type Runner struct {
 	done sync.WaitGroup
 
 	mu       sync.Mutex
-	finished []string // jobs whose rows may go
+	finished []string // jobs whose rows may go, until they are gone
 	flush    chan struct{}
 }
 
@@ -121,6 +122,14 @@ func (r *Runner) Finish(id string) {
 	signal(r.flush)
 }
 
+// Finished returns the jobs that are done though their rows may still be there.
+// A row that is read after this call, and is not among them, is one to do.
+func (r *Runner) Finished() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.finished)
+}
+
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -142,17 +151,21 @@ func (r *Runner) flushLoop(ctx context.Context) {
 	}
 }
 
-// deleteFinished deletes the rows of finished jobs. Those it cannot delete are
-// run once more later, which is harmless.
+// deleteFinished deletes the rows of finished jobs. Those it cannot delete wait
+// for the next time; should they be run once more before, that is harmless.
 func (r *Runner) deleteFinished(ctx context.Context) error {
-	r.mu.Lock()
-	ids := r.finished
-	r.finished = nil
-	r.mu.Unlock()
+	ids := r.Finished()
 	if len(ids) == 0 {
 		return nil
 	}
-	return r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteJobs(ids...) })
+	err := r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.DeleteJobs(ids...) })
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.finished = slices.DeleteFunc(r.finished, func(id string) bool { return slices.Contains(ids, id) })
+	return nil
 }
 
 func (r *Runner) scheduleLoop(ctx context.Context, s schedule) {

@@ -16,9 +16,11 @@ const (
 	LabelIdentity      Label = "identity"       // Ed25519: signs who a guest is, for the app behind a portal
 	LabelUnsubscribe   Label = "unsubscribe"    // Seal: the address in the link that stops mail to it
 	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
+	LabelConsole       Label = "console"        // MAC: the cookies of the console, bound to session
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
 	LabelStored        Label = "stored"         // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
+	LabelAppAccess     Label = "app access"     // Seal: the passwords with which the portals' own apps reach their databases
 
 	labelFingerprint Label = "fingerprint" // the ring's public id
 )
@@ -28,7 +30,7 @@ const (
 func Labels() []Label {
 	return []Label{
 		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
-		LabelResets, LabelBrowsers, LabelIdentity,
-		LabelCursors, LabelForms, LabelStored, labelFingerprint,
+		LabelResets, LabelBrowsers, LabelIdentity, LabelConsole,
+		LabelCursors, LabelForms, LabelStored, LabelAppAccess, labelFingerprint,
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"portico"
 	"portico/internal/failpoint"
 	"portico/internal/jobs"
+	"portico/internal/keyring"
 	"portico/internal/store"
 )
 
@@ -55,6 +56,7 @@ const LeaseLife = 5 * time.Second
 type Config struct {
 	Store      *store.Store
 	Jobs       *jobs.Runner
+	Ring       *keyring.Ring
 	Log        *slog.Logger
 	Failpoints *failpoint.Set
 

@@ -22,12 +22,16 @@ type operation struct {
 }
 
 // begin joins the operation that runs for a portal or starts one. A caller
-// with a lease of its own has taken it from the one that runs, so its
-// operation starts as soon as that one has noticed. It returns nil after Stop.
+// with a lease of its own gives it to one that waits for a lease; from one that
+// has a lease it has taken that away, so its operation starts as soon as that
+// one has noticed. It returns nil after Stop.
 func (l *Lifecycle) begin(portalID string, fence int64) *operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	running := l.operations[portalID]
+	if running != nil && running.fence == 0 {
+		running.fence = fence
+	}
 	if running != nil && (fence == 0 || fence == running.fence) {
 		return running
 	}
@@ -59,15 +63,10 @@ func (l *Lifecycle) run(op *operation) {
 // drive takes steps until the portal is settled. A failed step is repeated
 // with backoff: a creation until it is given up, a deletion for ever.
 func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, error) {
-	portalID, fence := op.portalID, op.fence
-	if fence == 0 {
-		var err error
-		if fence, err = l.takeLease(ctx, portalID); err != nil {
-			return store.PortalRow{}, err
-		}
-		l.mu.Lock()
-		op.fence = fence // whoever comes with the same joins
-		l.mu.Unlock()
+	portalID := op.portalID
+	fence, err := l.lease(ctx, op)
+	if err != nil {
+		return store.PortalRow{}, err
 	}
 	release := l.keepLease(ctx, portalID, fence)
 	defer release()
@@ -81,12 +80,12 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 			failures = 0
 			continue
 		}
-		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
-			return row, busy("Another operation on the portal took over. Repeat the request.")
-		}
 		failures++
-		if err := l.stepFailed(ctx, row, fence, err); err != nil {
-			return row, err
+		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil {
+			err = l.stepFailed(ctx, row, fence, err)
+		}
+		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
+			return l.overtaken(ctx, portalID)
 		}
 		if !pause(ctx, jobs.Backoff(failures)) {
 			return row, ctx.Err()
@@ -125,8 +124,25 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 	}
 }
 
+// overtaken is the end of an operation that may write no more: what it was to
+// bring about may have come about all the same, by another's hand or by a
+// commit of its own whose outcome was not known.
+func (l *Lifecycle) overtaken(ctx context.Context, portalID string) (row store.PortalRow, err error) {
+	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = tx.PortalByID(portalID)
+		return err
+	})
+	if portico.KindOf(err) == portico.KindNotFound {
+		return row, errGone
+	}
+	if err != nil || !row.Found() {
+		err = busy("Another operation on the portal took over. Repeat the request.")
+	}
+	return row, err
+}
+
 // stepFailed records a failed attempt; a creation that failed too often is
-// turned into an abort.
+// turned into an abort. The error is ErrLeaseLost or none.
 func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
 	l.log.Warn("a step on a portal failed and is tried again", "portal", row.ID, "state", row.State, "error", cause)
 	if row.ID == "" {
@@ -140,7 +156,7 @@ func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence i
 		return beginAbort(tx, row, fence)
 	})
 	if errors.Is(err, store.ErrLeaseLost) {
-		return busy("Another operation on the portal took over. Repeat the request.")
+		return err
 	}
 	if err != nil {
 		l.log.Warn("cannot record a failed step", "portal", row.ID, "error", err)
@@ -292,9 +308,37 @@ func closeTombstones(tx *store.Tx, all []store.Place, evidence string) error {
 	return nil
 }
 
+// joinPoll is how often an operation that waits for another's lease looks.
+const joinPoll = 250 * time.Millisecond
+
+// lease returns the fence under which an operation works: that of who began it
+// or came to it since, or of a lease that it takes. While another holds the
+// lease, be it another node or a request of this one that has not come to
+// Settle yet, it waits: a repeated request joins the first wherever that is.
+func (l *Lifecycle) lease(ctx context.Context, op *operation) (int64, error) {
+	for {
+		l.mu.Lock()
+		fence := op.fence
+		l.mu.Unlock()
+		if fence != 0 {
+			return fence, nil
+		}
+		fence, err := l.takeLease(ctx, op.portalID)
+		if !errors.Is(err, store.ErrLeaseHeld) {
+			l.mu.Lock()
+			op.fence = fence // whoever comes with the same joins
+			l.mu.Unlock()
+			return fence, err
+		}
+		if !pause(ctx, joinPoll) {
+			return 0, ctx.Err()
+		}
+	}
+}
+
 // takeLease takes the lease on a portal on its way. In a sole process a lease
-// that is held is one of this process, taken with the row by a request that has
-// not come to Settle yet: its operation is joined, under the same fence.
+// that is held is one of this process: its operation is joined, under the same
+// fence.
 func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64, err error) {
 	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
 		row, err := tx.PortalByID(portalID)
@@ -307,9 +351,6 @@ func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64
 		}
 		return err
 	})
-	if errors.Is(err, store.ErrLeaseHeld) {
-		err = busy("The portal is being worked on by another node. Repeat the request to wait for it.")
-	}
 	return fence, err
 }
 

@@ -3,7 +3,9 @@ package lifecycle
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"portico"
@@ -95,4 +97,352 @@ func (w *world) aborted(row store.PortalRow) {
 	}))
 }
 
-var _ = context.Background
+// TestDelete lets steps of a deletion fail, more often than a creation may: it
+// is tried for ever. Whatever databases the portal had go with it.
+func TestDelete(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		point    string
+		failures int
+	}{
+		"nothing fails":            {PointDeleteDatabase, 0},
+		"dropping fails six times": {PointDeleteDatabase, 6},
+		"releasing fails twice":    {PointDeleteRelease, 2},
+		"what follows fails":       {PointDeleted, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in(t, func(w *world) {
+				n := w.node(false)
+				row := w.portal(n)
+				failFirst(n.points, tt.point, tt.failures)
+				// One that a restore replaced, and one that a restore was making.
+				w.no(n.Replace(w.Context(), row.ID, w.copy(row), false))
+				old := database(row)
+				row = w.row(row.ID)
+				copied := row
+				copied.Generation++
+				w.update(func(tx *store.Tx) error { return tx.InsertTombstone(tombstone(row, copied.Generation)) })
+				w.no(w.engine.Restore(w.Context(), w.identity(row, copied.Generation), w.copy(row)))
+				if files := w.files(row.ID); len(files) != 3 {
+					w.Fatalf("databases before: %v", files)
+				}
+				fence := w.bury(row)
+				began := time.Now()
+				_, err := n.Settle(w.Context(), row.ID, fence)
+				wantKind(w.T, err, portico.KindNotFound)
+				var want time.Duration
+				for i := range tt.failures {
+					want += jobs.Backoff(i + 1)
+				}
+				if took := time.Since(began); took != want && tt.point != PointDeleted { // it is gone before that
+					w.Errorf("it took %v, want %v", took, want)
+				}
+				w.state(row.ID, "")
+				if files := w.files(row.ID); len(files) > 0 {
+					w.Errorf("left: %v", files)
+				}
+				for _, name := range []string{old, database(row), database(copied)} {
+					if tombstone, ok := w.tombstone(name); !ok || tombstone.GoneAt == nil {
+						w.Errorf("the tombstone of %s: %+v", name, tombstone)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestSettleJoins: who comes while a portal is worked on joins, and who waits
+// no longer leaves the operation alone.
+func TestSettleJoins(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(true)
+		row := w.intent()
+		gate := n.points.Gate(PointCreateDatabase)
+		impatient, cancel := context.WithCancel(w.Context())
+		type outcome struct {
+			row store.PortalRow
+			err error
+		}
+		outcomes := make(chan outcome, 3)
+		settle := func(ctx context.Context, fence int64) {
+			settled, err := n.Settle(ctx, row.ID, fence)
+			outcomes <- outcome{settled, err}
+		}
+		go settle(impatient, row.Fence)
+		<-gate.Reached()
+		go settle(w.Context(), row.Fence) // with the same lease
+		go settle(w.Context(), 0)         // with none
+		synctest.Wait()
+		cancel()
+		left := <-outcomes
+		wantKind(w.T, left.err, portico.KindUnavailable)
+		gate.Open()
+		for range 2 {
+			if o := <-outcomes; o.err != nil || o.row.State != portico.PortalActive {
+				w.Errorf("joined: %+v", o)
+			}
+		}
+		if got := w.recorded(row.ID); len(got) != 1 {
+			w.Errorf("recorded %v", got)
+		}
+		settled, err := n.Settle(w.Context(), row.ID, 0)
+		if err != nil || settled.State != portico.PortalActive {
+			w.Errorf("settled already: %+v, %v", settled, err)
+		}
+		_, err = n.Settle(w.Context(), portico.PrefixPortal+strings.Repeat("0", 26), 0)
+		wantKind(w.T, err, portico.KindNotFound)
+		n.Stop()
+		_, err = n.Settle(w.Context(), row.ID, 0)
+		wantKind(w.T, err, portico.KindUnavailable)
+	})
+}
+
+// TestSoleProcessJoinsTheRequest: in a sole process a lease that is held is one
+// of a request that did not come to settle yet. Among several it may be
+// another's, which is waited for.
+func TestSoleProcessJoinsTheRequest(t *testing.T) {
+	t.Parallel()
+	for _, sole := range []bool{true, false} {
+		t.Run(map[bool]string{true: "sole", false: "one of several"}[sole], func(t *testing.T) {
+			t.Parallel()
+			in(t, func(w *world) {
+				n := w.node(sole)
+				row := w.intent()
+				request, cancel := context.WithTimeout(w.Context(), LeaseLife/2)
+				defer cancel()
+				_, err := n.Settle(request, row.ID, 0)
+				if sole {
+					w.no(err)
+					w.state(row.ID, portico.PortalActive)
+					return
+				}
+				wantKind(w.T, err, portico.KindUnavailable)
+				w.state(row.ID, portico.PortalCreating)
+				_, err = n.Settle(w.Context(), row.ID, 0)
+				w.no(err)
+				w.state(row.ID, portico.PortalActive)
+			})
+		})
+	}
+}
+
+// TestLeaseLost is F24: a process that stands still in the middle of an
+// operation loses its lease to another, which finishes. What the first one then
+// writes is refused, whatever the step, and there is one effect.
+func TestLeaseLost(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		point   string
+		deleted bool
+	}{
+		"before the database is made":    {PointCreateDatabase, false},
+		"before the portal is active":    {PointCreateActivate, false},
+		"before the database goes":       {PointDeleteDatabase, true},
+		"before what it had is given up": {PointDeleteRelease, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in(t, func(w *world) {
+				slow, quick := w.node(false), w.node(false)
+				var row store.PortalRow
+				var fence int64
+				if tt.deleted {
+					row = w.portal(quick)
+					fence = w.bury(row)
+				} else {
+					row = w.intent()
+					fence = row.Fence
+				}
+				gate := slow.points.Gate(tt.point)
+				lost := make(chan error, 1)
+				go func() {
+					_, err := slow.Settle(w.Context(), row.ID, fence)
+					lost <- err
+				}()
+				<-gate.Reached()
+				pass(3*LeaseLife + time.Second) // it renews its lease, so that nobody takes it
+				request, cancel := context.WithTimeout(w.Context(), LeaseLife)
+				_, err := quick.Settle(request, row.ID, 0) // waits for it, as long as it may
+				cancel()
+				wantKind(w.T, err, portico.KindUnavailable)
+				w.lapse(row.ID)
+				_, err = quick.Settle(w.Context(), row.ID, 0)
+				if tt.deleted {
+					wantKind(w.T, err, portico.KindNotFound)
+				} else {
+					w.no(err)
+				}
+				gate.Open()
+				err = <-lost
+				if tt.deleted { // what it was to bring about is there, though not by its hand
+					wantKind(w.T, err, portico.KindNotFound)
+				} else {
+					w.no(err)
+				}
+				want := []portico.Action{portico.ActionPortalCreated}
+				if got := w.recorded(row.ID); !slices.Equal(got, want) {
+					w.Errorf("recorded %v", got)
+				}
+				if files := w.files(row.ID); (len(files) == 0) != tt.deleted {
+					w.Errorf("databases: %v", files)
+				}
+			})
+		})
+	}
+}
+
+// lapse lets a lease run out although its holder would renew it: the holder's
+// process stands still.
+func (w *world) lapse(portalID string) {
+	w.Helper()
+	w.update(func(tx *store.Tx) error {
+		row, err := tx.PortalByID(portalID)
+		if err != nil {
+			return err
+		}
+		return tx.RenewLease(portalID, row.Fence, -time.Microsecond)
+	})
+}
+
+// TestDeleteTakesOver: a delete takes the lease from the creation under way in
+// the same process, waits for it to notice, and ends the portal.
+func TestDeleteTakesOver(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(true)
+		row := w.intent()
+		gate := n.points.Gate(PointCreated) // active, not answered
+		created := make(chan error, 1)
+		go func() {
+			_, err := n.Settle(w.Context(), row.ID, row.Fence)
+			created <- err
+		}()
+		<-gate.Reached()
+		fence := w.bury(w.row(row.ID))
+		gone := make(chan error, 1)
+		go func() {
+			_, err := n.Settle(w.Context(), row.ID, fence)
+			gone <- err
+		}()
+		synctest.Wait()
+		w.state(row.ID, portico.PortalDeleting)
+		gate.Open()
+		w.no(<-created)
+		wantKind(w.T, <-gone, portico.KindNotFound)
+		w.state(row.ID, "")
+	})
+}
+
+// TestNameTaken: a database of another identity under a portal's name is left
+// alone, and the portal gets the next name.
+func TestNameTaken(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(true)
+		row := w.intent()
+		strange := w.identity(row, 1)
+		strange.Epoch = "epoch_of_another"
+		w.no(w.engine.Create(w.Context(), strange))
+		settled, err := n.Settle(w.Context(), row.ID, row.Fence)
+		w.no(err)
+		if settled.Generation != 2 || w.row(row.ID).Generation != 2 {
+			w.Errorf("settled as %+v", settled)
+		}
+		h, err := w.engine.Open(w.Context(), strange)
+		w.no(err)
+		h.Release()
+	})
+}
+
+// TestResume: what an earlier process left under way is finished at start, and
+// what another still works on is not touched.
+func TestResume(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		leave func(*world, *node) store.PortalRow
+		want  portico.PortalState
+	}{
+		"creating": {func(w *world, _ *node) store.PortalRow { return w.intent() }, portico.PortalActive},
+		"creating, with its database": {func(w *world, _ *node) store.PortalRow {
+			row := w.intent()
+			w.no(w.engine.Create(w.Context(), w.identity(row, 1)))
+			return row
+		}, portico.PortalActive},
+		"aborting": {func(w *world, _ *node) store.PortalRow {
+			row := w.intent()
+			w.no(w.engine.Create(w.Context(), w.identity(row, 1)))
+			w.update(func(tx *store.Tx) error { return beginAbort(tx, row, row.Fence) })
+			return row
+		}, ""},
+		"deleting": {func(w *world, n *node) store.PortalRow {
+			row := w.portal(n)
+			w.bury(row)
+			return row
+		}, ""},
+		"deleting, its database gone": {func(w *world, n *node) store.PortalRow {
+			row := w.portal(n)
+			w.bury(row)
+			w.no(w.engine.Drop(w.Context(), w.store.Identity(row).Place()))
+			return row
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in(t, func(w *world) {
+				first := w.node(false)
+				row := tt.leave(w, first)
+				left := w.row(row.ID).State
+				second := w.node(false)
+				_, err := second.Reconcile(w.Context(), -1)
+				w.no(err)
+				w.state(row.ID, left) // under a lease of somebody's
+				pass(LeaseLife)
+				findings, err := second.Reconcile(w.Context(), -1)
+				w.no(err)
+				if len(findings) > 0 {
+					w.Errorf("left: %+v", findings)
+				}
+				w.state(row.ID, tt.want)
+				if files := w.files(row.ID); (len(files) == 0) != (tt.want == "") {
+					w.Errorf("databases: %v", files)
+				}
+			})
+		})
+	}
+}
+
+// TestStartVoidsLeases: a sole process goes on at once with what its
+// predecessor held, and with the projections that it left.
+func TestStartVoidsLeases(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		first := w.node(true)
+		served := w.portal(first)
+		guest := w.guest(served, "a@example.com")
+		w.update(func(tx *store.Tx) error {
+			_, err := EnqueueProjection(tx, served.ID, []string{guest})
+			return err
+		})
+		row := w.intent()
+		second := w.node(true)
+		w.no(second.Start())
+		synctest.Wait()
+		w.state(row.ID, portico.PortalActive)
+		w.no(second.jobs.RunDue(w.Context()))
+		if n := w.users(served); n != 1 {
+			w.Errorf("%d users", n)
+		}
+		_, at := second.Standing()
+		if !at.Equal(time.Now()) {
+			w.Errorf("the first pass ended at %v", at)
+		}
+		pass(ReconcileEvery)
+		synctest.Wait()
+		if _, again := second.Standing(); again.Sub(at) != ReconcileEvery {
+			w.Errorf("the next pass ended at %v", again)
+		}
+		second.Stop()
+	})
+}

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"portico"
@@ -88,6 +89,7 @@ func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {
 // FinishProjections does what projection jobs a portal still has. It makes a
 // repeat of a call that was answered 503 settle what the first one began.
 func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow) error {
+	finished := l.config.Jobs.Finished()
 	var pending []store.Job
 	err := l.store.View(ctx, func(tx *store.Tx) (err error) {
 		pending, err = tx.JobsOf(p.ID, ProjectJob)
@@ -97,6 +99,9 @@ func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow) er
 		return err
 	}
 	for _, job := range pending {
+		if slices.Contains(finished, job.ID) {
+			continue
+		}
 		var payload projectPayload
 		if err := json.Unmarshal([]byte(job.Payload), &payload); err != nil {
 			return err

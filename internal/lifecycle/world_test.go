@@ -56,8 +56,8 @@ func in(t *testing.T, test func(*world)) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { w.no(engine.Close()) })
-		w.engine = &listing{Engine: engine}
-		w.store, err = store.New(w.engine, time.Now, portico.NewIDSource(time.Now))
+		w.engine = &listing{Engine: engine, ids: portico.NewIDSource(time.Now)}
+		w.store, err = store.New(w.engine, time.Now, w.engine.ids)
 		w.no(err)
 		w.update(func(tx *store.Tx) error {
 			w.org = portico.Organization{
@@ -72,6 +72,7 @@ func in(t *testing.T, test func(*world)) {
 // listing is the engine with a listing that breaks off when it is told to.
 type listing struct {
 	store.Engine
+	ids    *portico.IDSource
 	broken error
 }
 
@@ -187,6 +188,12 @@ func (w *world) guest(row store.PortalRow, email string) (accountID string) {
 	return accountID
 }
 
+// identity returns that of another generation of a portal's database.
+func (w *world) identity(row store.PortalRow, generation int) store.Identity {
+	row.Generation = generation
+	return w.store.Identity(row)
+}
+
 func database(row store.PortalRow) string { return portico.DatabaseName(row.ID, row.Generation) }
 
 // row returns a portal's row now; its state is empty when there is none.
@@ -281,18 +288,17 @@ func (w *world) copy(row store.PortalRow) string {
 	return path
 }
 
-// lose removes the file of a portal's database and returns what puts it back.
+// lose removes the folder of a portal's database and returns what puts the
+// database back.
 func (w *world) lose(row store.PortalRow) (back func()) {
 	w.Helper()
 	copied, err := os.ReadFile(w.copy(row))
 	w.no(err)
 	path := w.path(database(row))
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			w.Fatal(err)
-		}
-	}
+	w.no(os.RemoveAll(filepath.Dir(path)))
+	_ = os.Remove(filepath.Dir(filepath.Dir(path))) // unless another portal is there
 	return func() {
+		w.no(os.RemoveAll(filepath.Dir(path)))
 		w.no(os.MkdirAll(filepath.Dir(path), 0o700))
 		w.no(os.WriteFile(path, copied, 0o600))
 	}

@@ -1,13 +1,14 @@
-// Package mail renders messages: template, data and a link that was made a
-// moment ago become headers, plain text and HTML. It is also the guard on what
-// leaves: text that somebody else chose can neither add a header nor become a
-// link or markup.
+// Package mail renders messages and sends them: template, data and a link that
+// was made a moment ago become headers, plain text and HTML, and leave through
+// the installation's mail server. It is also the guard on what leaves: text that
+// somebody else chose can neither add a header nor become a link or markup, and
+// no address is sent more than its limits.
 //
 // It imports store for what a mail holds, and decides nothing about accounts
 // or portals. It makes no link itself: its caller does, while sending or
 // showing, so that nothing stored can be used.
 //
-// Start with Render.
+// Start with Render, then Sender, then Relay.
 package mail
 
 import (

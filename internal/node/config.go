@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"portico"
+	"portico/internal/mail"
 )
 
 // Config is how a node runs. Every field has a setting (Settings), by which
@@ -48,6 +49,10 @@ type Config struct {
 	MaxGuests int
 	// OpenPortals is how many portal databases are kept open.
 	OpenPortals int
+	// SMTPURL is the mail server that takes all mail; empty: mail waits.
+	SMTPURL string
+	// MailFrom is whom mail is from: an address, with or without a name.
+	MailFrom string
 	// DevMail shows the outbox, with its links, at /dev/mail. Loopback only.
 	DevMail bool
 }
@@ -112,6 +117,8 @@ func Settings() []Setting {
 		{Name: "invitation-days", Default: "7", Doc: "days that an invitation can be accepted, 1 to 30", set: num(func(c *Config) *int { return &c.InvitationDays }, 1, int(portico.MaxInvitationLife/(24*time.Hour)))},
 		{Name: "max-guests", Default: "0", Doc: "an organization's limit of guests over all its portals; 0: none", set: num(func(c *Config) *int { return &c.MaxGuests }, 0, 1<<30)},
 		{Name: "open-portals", Default: "512", Doc: "portal databases kept open; the limit of open files may lower it", set: num(func(c *Config) *int { return &c.OpenPortals }, 8, 1<<16)},
+		{Name: "smtp-url", Secret: true, Doc: "the mail server that takes all mail, such as smtp://user:password@mail.example.com:587; empty: mail waits in the outbox", set: str(func(c *Config) *string { return &c.SMTPURL })},
+		{Name: "mail-from", Doc: "whom mail is from, such as Portico <portals@example.com>; smtp-url needs it", set: str(func(c *Config) *string { return &c.MailFrom })},
 		{Name: "dev-mail", Default: "false", Doc: "show the outbox with its links at /dev/mail; refused unless listening on loopback", set: func(c *Config, v string) (err error) {
 			c.DevMail, err = strconv.ParseBool(v)
 			return err
@@ -188,6 +195,18 @@ func (c Config) NodeName() string {
 	return name
 }
 
+// Relay returns the mail server that takes all mail; nil when there is none.
+func (c Config) Relay() (*mail.Relay, error) {
+	if c.SMTPURL == "" {
+		return nil, nil //nolint:nilnil // without the setting there is no relay, which is no error
+	}
+	r, err := mail.ParseRelay(c.SMTPURL, c.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("smtp-url: %w", err)
+	}
+	return r, nil
+}
+
 // check refuses values that cannot work together.
 func (c Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
@@ -201,6 +220,9 @@ func (c Config) check() error {
 	}
 	if c.DevMail && !loopback(c.Listen) {
 		return fmt.Errorf("dev-mail shows links that sign people in; it needs listen to be a loopback address, not %s", c.Listen)
+	}
+	if _, err := c.Relay(); err != nil {
+		return err
 	}
 	if (c.AdminEmail == "") != (c.AdminPassword == "") {
 		return errors.New("admin-email and admin-password go together: set both, or neither")

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -70,6 +71,8 @@ func checkFolder(data string) Check {
 	c := Check{Name: "data folder", Status: CheckOK, Text: data}
 	info, err := os.Lstat(data)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.Status, c.Text = CheckFail, "there is no folder "+data+"; name the folder with --data"
 	case err != nil:
 		c.Status, c.Text = CheckFail, err.Error()+"; name the folder with --data"
 	case info.Mode()&fs.ModeSymlink != 0:

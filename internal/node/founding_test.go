@@ -1,11 +1,13 @@
 package node_test
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"os"
 	"testing"
 
+	"portico"
 	"portico/internal/node"
 	"portico/internal/wiretest"
 )
@@ -15,12 +17,16 @@ import (
 func TestFirstAdministrator(t *testing.T) {
 	t.Parallel()
 	const email, password = "first@example.com", "a password that is long enough"
-	for name, refused := range map[string]node.Config{
-		"a short password":           {AdminEmail: email, AdminPassword: "short"},
-		"a password of the address":  {AdminEmail: email, AdminPassword: email},
-		"no address":                 {AdminEmail: "first", AdminPassword: password},
-		"a name with a line break":   {AdminEmail: email, AdminPassword: password, Organization: "Acme\nEvil"},
-		"a name of white space only": {AdminEmail: email, AdminPassword: password, Organization: " "},
+	type row struct {
+		setting string // that the refusal names
+		first   node.Config
+	}
+	for name, refused := range map[string]row{
+		"a short password":           {"admin-password", node.Config{AdminEmail: email, AdminPassword: "short"}},
+		"a password of the address":  {"admin-password", node.Config{AdminEmail: email, AdminPassword: email}},
+		"no address":                 {"admin-email", node.Config{AdminEmail: "first", AdminPassword: password}},
+		"a name with a line break":   {"organization", node.Config{AdminEmail: email, AdminPassword: password, Organization: "Acme\nEvil"}},
+		"a name of white space only": {"organization", node.Config{AdminEmail: email, AdminPassword: password, Organization: " "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,9 +39,13 @@ func TestFirstAdministrator(t *testing.T) {
 					c.AdminEmail, c.AdminPassword, c.Organization = first.AdminEmail, first.AdminPassword, first.Organization
 				})
 			}
-			if n, err := open(refused); err == nil {
+			n, err := open(refused.first)
+			if err == nil {
 				n.Close()
 				t.Fatal("it started")
+			}
+			if e, ok := errors.AsType[*portico.Error](err); !ok || e.Field != refused.setting {
+				t.Errorf("refused with %v, want one about %s", err, refused.setting)
 			}
 			for range 2 { // the second start founds nothing
 				n, err := open(node.Config{AdminEmail: email, AdminPassword: password, Organization: "Acme"})

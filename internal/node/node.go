@@ -9,6 +9,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,12 +20,15 @@ import (
 
 	"portico"
 	"portico/internal/auth"
+	"portico/internal/console"
 	"portico/internal/control"
 	"portico/internal/failpoint"
+	"portico/internal/gateway"
 	"portico/internal/httpapi"
 	"portico/internal/jobs"
 	"portico/internal/keyring"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
 )
 
@@ -42,8 +46,13 @@ type Options struct {
 	SignIns, Failures auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
+	// AtWork and Readers bound what the API does at once; tests only. Zero: the
+	// defaults.
+	AtWork, Readers int
 	// Hasher counts the hashes of a test; nil: production's.
 	Hasher *auth.Hasher
+	// Relay changes how the mail server is used; tests only.
+	Relay func(*mail.Relay)
 	// Watch wraps the engine, to count what a test's requests ask of it.
 	Watch func(store.Engine) store.Engine
 }
@@ -64,6 +73,7 @@ type Core struct {
 	Control   *control.Control
 	Lifecycle *lifecycle.Lifecycle
 	Jobs      *jobs.Runner
+	Mail      *mail.Sender
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
@@ -100,7 +110,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
 	})
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
+		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
 	})
 	c.onClose(c.Lifecycle.Stop)
 	public, err := publicURL(config)
@@ -112,7 +122,19 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, nil
+	return c, c.openMail(exclusive, o)
+}
+
+// openMail readies the sender of mail.
+func (c *Core) openMail(exclusive bool, o Options) error {
+	relay, err := c.Config.Relay()
+	if relay != nil && o.Relay != nil {
+		o.Relay(relay)
+	}
+	c.Mail = mail.NewSender(mail.Config{
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+	})
+	return err
 }
 
 func (c *Core) onClose(f func()) { c.closes = append(c.closes, f) }
@@ -141,6 +163,9 @@ type Node struct {
 	*Core
 
 	api     *httpapi.API
+	console *console.Console
+	guests  *gateway.Gateway
+	hosts   *gateway.Hosts
 	public  *server
 	ops     *server
 	metrics *metrics
@@ -175,8 +200,15 @@ func Open(config Config, o Options) (node *Node, err error) {
 	}
 	n.api, err = httpapi.New(httpapi.Config{
 		Control: n.Control, Auth: n.Auth, Ring: n.Ring, Log: n.Log, Version: o.Version, Observe: n.metrics.observe,
+		AtWork: o.AtWork, Readers: o.Readers,
 	})
 	if err != nil {
+		return nil, err
+	}
+	if n.console, err = n.openConsole(); err != nil {
+		return nil, err
+	}
+	if err := n.openGateway(); err != nil {
 		return nil, err
 	}
 	if config.OpsListen != "" {
@@ -209,15 +241,62 @@ func (n *Node) start() error {
 		return err
 	}
 	n.onClose(n.Jobs.Stop)
+	if err := n.Mail.Start(); err != nil {
+		return err
+	}
+	n.onClose(n.Mail.Stop)
 	return nil
 }
 
-// handler routes the public listener.
-func (n *Node) handler() http.Handler {
-	if !n.Config.DevMail {
-		return n.api
+func (n *Node) openConsole() (*console.Console, error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return nil, err
 	}
-	return newDevMail(n.Core, n.api)
+	return console.New(console.Config{
+		Control: n.Control, Auth: n.Auth, Log: n.Log, PublicURL: public, Observe: n.metrics.observe,
+	})
+}
+
+// publicPages serves the public host: the console's pages, and the API with
+// its reference, which answers too for what is nobody's.
+func (n *Node) publicPages() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n.console.Owns(r) {
+			n.console.ServeHTTP(w, r)
+			return
+		}
+		n.api.ServeHTTP(w, r)
+	})
+}
+
+// openGateway readies what guests meet.
+func (n *Node) openGateway() (err error) {
+	public, err := publicURL(n.Config)
+	if err != nil {
+		return err
+	}
+	n.hosts = gateway.NewHosts(public, n.Config.PortalDomain)
+	n.guests, err = gateway.New(gateway.Config{
+		Control: n.Control, Hosts: n.hosts, Identity: auth.NewIdentities(n.Ring, n.Store.Now), Log: n.Log, Observe: n.metrics.observe,
+	})
+	return err
+}
+
+// handler routes the public listener by host: guests' hosts have nothing in
+// common with the one of the API and the administrators.
+func (n *Node) handler() http.Handler {
+	public := n.publicPages()
+	if n.Config.DevMail {
+		public = newDevMail(n.Core, public)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if kind, _ := n.hosts.Find(r.Host); kind == gateway.HostPublic {
+			public.ServeHTTP(w, r)
+			return
+		}
+		n.guests.ServeHTTP(w, r)
+	})
 }
 
 // URL returns where the node is reached from outside.
@@ -246,6 +325,9 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		name = "My organization"
 	}
 	made, err := n.Control.Found(ctx, control.Founding{Organization: name, Email: n.Config.AdminEmail, Password: n.Config.AdminPassword})
+	if refused, ok := errors.AsType[*portico.Error](err); ok && refused.Kind == portico.KindInvalid {
+		return portico.FieldErrorf(foundingSetting(refused.Field), "%s", refused.Msg)
+	}
 	if err != nil {
 		return fmt.Errorf("make the first administrator: %w", err)
 	}
@@ -253,4 +335,15 @@ func (n *Node) bootstrap(ctx context.Context) error {
 		n.Log.Info("made the first administrator", "organization", made)
 	}
 	return nil
+}
+
+// foundingSetting returns the setting that a field of control.Founding is from.
+func foundingSetting(field string) string {
+	switch field {
+	case "password":
+		return "admin-password"
+	case "name":
+		return "organization"
+	}
+	return "admin-email"
 }

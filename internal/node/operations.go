@@ -14,6 +14,7 @@ import (
 
 	"portico"
 	"portico/internal/lifecycle"
+	"portico/internal/mail"
 	"portico/internal/store"
 )
 
@@ -35,6 +36,12 @@ func newMetrics(core *Core) *metrics {
 			Name: "portico_request_seconds", Help: "Time from first byte to answer, by route.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 30},
 		}, []string{"route"}),
+	}
+	for _, o := range mail.Outcomes() {
+		m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "portico_mails_total", Help: "Turns of mails by outcome: sent, bounced, retried, delayed by a rule, dropped by one.",
+			ConstLabels: prometheus.Labels{"outcome": string(o)},
+		}, func() float64 { return float64(core.Mail.Counts()[o]) }))
 	}
 	m.registry.MustRegister(m.requests, m.took, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &registryCollector{core.Store},

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"portico/internal/gateway"
 )
 
 // Proxies are the addresses of the proxies in front of the node. What they say
@@ -44,15 +46,23 @@ func (p Proxies) trust(a netip.Addr) bool {
 // front decides, before any page or route sees a request, whose it is: the
 // peer's, or whom a trusted proxy names. That is in RemoteAddr then, and
 // nothing is left of what else headers claim about where a request came from or
-// went to, so that nothing behind can believe it by mistake.
+// went to, so that nothing behind can believe it by mistake. Only a trusted
+// proxy that asks about a request of its own (forward-auth) says where that one
+// went to.
 func (p Proxies) front(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asks := false
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			from := p.client(peer.Addr().Unmap().WithZone(""), r.Header)
+			addr := peer.Addr().Unmap().WithZone("")
+			from := p.client(addr, r.Header)
 			r.RemoteAddr = netip.AddrPortFrom(from, peer.Port()).String()
+			asks = r.URL.Path == gateway.ForwardAuthPath && p.trust(addr)
+		}
+		if hosts := r.Header["X-Forwarded-Host"]; asks && len(hosts) == 1 {
+			r.Host = hosts[0]
 		}
 		for name := range r.Header {
-			if claimsOrigin(name) {
+			if claimsOrigin(name) && (!asks || !strings.HasPrefix(name, "X-Forwarded-")) {
 				delete(r.Header, name)
 			}
 		}

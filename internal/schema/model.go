@@ -125,6 +125,20 @@ func (m *Model[T]) Decode(doc *Document) (T, Errors) {
 	return v, d.errs
 }
 
+// InOrder sorts errors by the order of the members that they are about: for
+// those that no declaration could find, appended to what Decode found.
+func (m *Model[T]) InOrder(errs Errors) Errors {
+	at := func(e FieldError) int {
+		if len(e.Loc) < 2 {
+			return -1
+		}
+		name, _ := e.Loc[1].(string)
+		return slices.Index(m.names, name)
+	}
+	slices.SortStableFunc(errs, func(a, b FieldError) int { return at(a) - at(b) })
+	return errs
+}
+
 // AppendJSON appends v as compact JSON. Equal values give equal bytes.
 func (m *Model[T]) AppendJSON(dst []byte, v *T) []byte { return m.appendJSON(dst, v) }
 

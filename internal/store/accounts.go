@@ -93,10 +93,13 @@ func (tx *Tx) SetLastOrganization(id, organizationID string) error {
 	return err
 }
 
-// VoidAccess deletes every credential, session and token of an account.
+// VoidAccess deletes every credential, session and token of an account, and
+// every proof of its mailbox that is under way.
 func (tx *Tx) VoidAccess(accountID string) error {
 	for _, query := range []string{
 		`DELETE FROM credentials WHERE account_id = $1`,
+		`DELETE FROM challenges WHERE account_id = $1`,
+		`DELETE FROM entries WHERE session_id IN (SELECT id FROM sessions WHERE account_id = $1)`,
 		`DELETE FROM sessions WHERE account_id = $1`,
 		`DELETE FROM tokens WHERE account_id = $1`,
 	} {

@@ -84,6 +84,8 @@ type Place struct {
 // and drops notwithstanding: both wait for handles.
 type Handle interface {
 	Database
+	// App returns the database of the app that runs in the portal.
+	App() App
 	// Release gives the handle back. It is called exactly once.
 	Release()
 }
@@ -136,7 +138,8 @@ type Engine interface {
 	// Create makes a portal's database at the newest schema version, with its
 	// identity in it, durable on return. One that is there already and has
 	// this identity is success; another identity is ErrIdentity, and nothing
-	// is changed. After Drop of the same name it returns ErrRetired.
+	// is changed. After Drop of the same name it returns ErrRetired, to every
+	// call that may be late; see Retired.
 	Create(ctx context.Context, id Identity) error
 
 	// Open returns a handle on an existing database after comparing identity

@@ -1,6 +1,11 @@
 package store
 
 import (
+	"database/sql"
+	"errors"
+	"strconv"
+	"time"
+
 	"portico"
 )
 
@@ -54,6 +59,138 @@ func (tx *Tx) InvitationsOf(portalID string, accountIDs []string) (map[string]po
 		return err
 	})
 	return found, err
+}
+
+// InvitationRow is an invitation with what became of its mail.
+type InvitationRow struct {
+	portico.Invitation
+
+	EmailKey   string
+	Blocked    bool              // mail to the address is barred
+	MailState  portico.MailState // of this generation; empty: none was asked for
+	MailDetail string
+}
+
+const invitationRow = invitationColumns + `, a.email_key, COALESCE(b.email_key, ''), COALESCE(x.state, ''), COALESCE(x.detail, '')
+	FROM invitations i JOIN accounts a ON a.id = i.account_id
+	LEFT JOIN blocked_addresses b ON b.email_key = a.email_key
+	LEFT JOIN outbox x ON x.invitation_id = i.id AND x.generation = i.generation AND x.template IN ('invited', 'linked') `
+
+func scanInvitationRow(row scanner) (r InvitationRow, err error) {
+	var blocked string
+	r.Invitation, err = scanInvitation(row, &r.EmailKey, &blocked, &r.MailState, &r.MailDetail)
+	r.Blocked = blocked != ""
+	return r, err
+}
+
+func invitationID(id string) string {
+	if portico.ValidID(id, portico.PrefixInvitation) {
+		return id
+	}
+	return ""
+}
+
+// Invitation returns an invitation of a portal.
+func (tx *Tx) Invitation(portalID, id string) (InvitationRow, error) {
+	return scanInvitationRow(tx.q.QueryRow(`SELECT `+invitationRow+`WHERE i.id = $1 AND i.portal_id = $2`, invitationID(id), portalID))
+}
+
+// Invitations returns a page of a portal's invitations, oldest first. An empty
+// status is every one.
+func (tx *Tx) Invitations(portalID string, page Page, status portico.InvitationStatus) ([]InvitationRow, error) {
+	where, args := `WHERE i.portal_id = $1 AND (i.created_at, i.id) > ($2, $3)`, []any{portalID, page.after(), page.AfterID, page.Limit}
+	if page.Query != "" {
+		args = append(args, page.pattern())
+		where += ` AND i.search LIKE $5 ESCAPE '\'`
+	}
+	switch status {
+	case "":
+	case portico.InvitationExpired, portico.InvitationStatus(portico.InvitationPending):
+		operator := ">"
+		if status == portico.InvitationExpired {
+			operator = "<="
+		}
+		args = append(args, micros(tx.Now))
+		where += ` AND i.state = 'pending' AND i.expires_at ` + operator + ` $` + strconv.Itoa(len(args))
+	default:
+		args = append(args, string(status))
+		where += ` AND i.state = $` + strconv.Itoa(len(args))
+	}
+	rows := make([]InvitationRow, 0, min(page.Limit, 128))
+	err := scanAll(tx.q, `SELECT `+invitationRow+where+` ORDER BY i.created_at, i.id LIMIT $4`, args, func(row scanner) error {
+		r, err := scanInvitationRow(row)
+		rows = append(rows, r)
+		return err
+	})
+	return rows, err
+}
+
+// RenewInvitation makes a new generation of an invitation that waits, ran out
+// or bounced, which voids the one before and its mail, and returns its number.
+// It returns 0 when the invitation is in no such state any more.
+func (tx *Tx) RenewInvitation(id string, expires time.Time, by string) (generation int, err error) {
+	err = tx.q.QueryRow(`UPDATE invitations SET state = 'pending', generation = generation + 1, expires_at = $2,
+		modified_at = $3, modified_by = $4 WHERE id = $1 AND state IN ('pending', 'bounced') RETURNING generation`,
+		id, micros(expires), micros(tx.Now), by).Scan(&generation)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.q.Exec(`DELETE FROM outbox WHERE invitation_id = $1`, id)
+	return generation, err
+}
+
+// RevokeInvitation ends an invitation that waits, ran out or bounced, with its
+// mail. It reports false when the invitation is in no such state.
+func (tx *Tx) RevokeInvitation(id, by string) (bool, error) {
+	n, err := tx.q.Exec(`UPDATE invitations SET state = 'revoked', modified_at = $2, modified_by = $3
+		WHERE id = $1 AND state IN ('pending', 'bounced')`, id, micros(tx.Now), by)
+	if err != nil || n == 0 {
+		return false, err
+	}
+	_, err = tx.q.Exec(`DELETE FROM outbox WHERE invitation_id = $1`, id)
+	return true, err
+}
+
+// InvitationLink is an invitation as who holds its token meets it.
+type InvitationLink struct {
+	portico.Invitation
+
+	Account      portico.Account
+	InviterName  string // of who sent this generation
+	InviterEmail string
+}
+
+// InvitationLink returns an invitation of a portal.
+func (tx *Tx) InvitationLink(portalID, id string) (InvitationLink, error) {
+	var l InvitationLink
+	var created int64
+	var err error
+	l.Invitation, err = scanInvitation(tx.q.QueryRow(`SELECT `+invitationColumns+`, `+accountColumns+`,
+		COALESCE(inviter.name, ''), COALESCE(inviter.email, '')`+fromInvitations+`
+		LEFT JOIN accounts inviter ON inviter.id = i.modified_by
+		WHERE i.id = $1 AND i.portal_id = $2`, invitationID(id), portalID),
+		&l.Account.ID, &l.Account.Email, &l.Account.EmailKey, &l.Account.Name, &l.Account.Proven, &created,
+		&l.Account.LastOrganizationID, &l.InviterName, &l.InviterEmail)
+	l.Account.CreatedAt = fromMicros(created)
+	return l, err
+}
+
+// InvitationPortal returns the portal of an invitation.
+func (tx *Tx) InvitationPortal(id string) (string, error) {
+	var portalID string
+	err := tx.q.QueryRow(`SELECT portal_id FROM invitations WHERE id = $1`, invitationID(id)).Scan(&portalID)
+	return portalID, notFound(err)
+}
+
+// AcceptInvitation makes a live generation of an invitation accepted, and
+// reports whether this call did: of several at once, one.
+func (tx *Tx) AcceptInvitation(i portico.Invitation) (bool, error) {
+	n, err := tx.q.Exec(`UPDATE invitations SET state = 'accepted', modified_at = $3, modified_by = account_id
+		WHERE id = $1 AND generation = $2 AND state = 'pending' AND expires_at > $3`, i.ID, i.Generation, micros(tx.Now))
+	return n == 1, err
 }
 
 // MembersOf returns which accounts are members of an organization.
@@ -149,6 +286,7 @@ func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 		`DELETE FROM outbox WHERE portal_id = $1 AND account_id = $2`,
 		`DELETE FROM sessions WHERE organization_id = $1 AND account_id = $2`,
 		`DELETE FROM tokens WHERE organization_id = $1 AND account_id = $2`,
+		`DELETE FROM challenges WHERE portal_id = $1 AND account_id = $2 AND kind = 'accept'`,
 	} {
 		if _, err := tx.q.Exec(statement, portalID, accountID); err != nil {
 			return false, err
@@ -177,6 +315,10 @@ func (tx *Tx) ReleasePortal(portalID string) error {
 		`DELETE FROM memberships WHERE organization_id = $1`,
 		`DELETE FROM sessions WHERE organization_id = $1`,
 		`DELETE FROM tokens WHERE organization_id = $1`,
+		`DELETE FROM import_parts WHERE import_id IN (SELECT id FROM imports WHERE portal_id = $1)`,
+		`DELETE FROM imports WHERE portal_id = $1`,
+		`DELETE FROM challenges WHERE portal_id = $1`,
+		`DELETE FROM entries WHERE portal_id = $1`,
 		`DELETE FROM jobs WHERE portal_id = $1`,
 		`DELETE FROM removals WHERE portal_id = $1`,
 	} {

@@ -100,14 +100,22 @@ func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duratio
 	return fence, generation, notFound(err)
 }
 
-// DeletePortalRow removes a portal and its organization, the last step of a
-// delete or an abort.
+// DeletePortalRow removes a portal and its organization, and what is known of
+// its database, the last step of a delete or an abort.
 func (tx *Tx) DeletePortalRow(portalID string, fence int64) error {
 	if err := tx.fenced(`DELETE FROM portals WHERE id = $1 AND fence = $2`, portalID, fence); err != nil {
 		return err
 	}
-	_, err := tx.q.Exec(`DELETE FROM organizations WHERE id = $1`, portalID)
-	return err
+	for _, text := range []string{
+		`DELETE FROM app_access WHERE portal_id = $1`,
+		`DELETE FROM portal_schemas WHERE portal_id = $1`,
+		`DELETE FROM organizations WHERE id = $1`,
+	} {
+		if _, err := tx.q.Exec(text, portalID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (tx *Tx) fenced(query string, args ...any) error {

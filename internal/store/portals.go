@@ -28,13 +28,15 @@ const portalColumns = `p.id, o.parent_id, o.name, p.api_name, p.description, p.c
 
 type scanner interface{ Scan(dest ...any) error }
 
-func scanPortal(row scanner) (PortalRow, error) {
+func scanPortal(row scanner, more ...any) (PortalRow, error) {
 	var p PortalRow
 	var verified sql.NullInt64
 	var lease, created, modified int64
-	err := row.Scan(&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
+	err := row.Scan(append([]any{
+		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
 		&p.DomainStatus, &verified, &p.State, &p.Generation, &p.Attempts, &p.LastError,
-		&lease, &p.Fence, &p.RequestID, &p.Version, &p.Cluster, &created, &p.CreatedBy, &modified, &p.ModifiedBy)
+		&lease, &p.Fence, &p.RequestID, &p.Version, &p.Cluster, &created, &p.CreatedBy, &modified, &p.ModifiedBy,
+	}, more...)...)
 	if err != nil {
 		return PortalRow{}, notFound(err)
 	}

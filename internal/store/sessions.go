@@ -13,6 +13,7 @@ type Session struct {
 	AccountID      string
 	OrganizationID string
 	Audience       string
+	ParentID       string // of a portal's: the one at the sign-in host that it came of
 	Rotation       int64
 	RotatedAt      time.Time
 	CreatedAt      time.Time
@@ -39,9 +40,9 @@ const (
 // InsertSession writes a new session.
 func (tx *Tx) InsertSession(s Session) error {
 	_, err := tx.q.Exec(`INSERT INTO sessions (id, account_id, organization_id, audience, rotation,
-		rotated_at, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		rotated_at, created_at, expires_at, parent_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		s.ID, s.AccountID, s.OrganizationID, s.Audience, s.Rotation,
-		micros(s.RotatedAt), micros(s.CreatedAt), micros(s.ExpiresAt))
+		micros(s.RotatedAt), micros(s.CreatedAt), micros(s.ExpiresAt), s.ParentID)
 	return err
 }
 

@@ -206,10 +206,13 @@ type problemView struct {
 // Fail answers with a page that says what went wrong. An X-Request-Id that the
 // answer already has is shown on it.
 func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, problem Problem) {
-	page := Page{
-		Title: problem.Title, Status: problem.Status, Narrow: true,
-		Data: problemView{problem, w.Header().Get("X-Request-Id")},
-	}
+	p.FailIn(w, r, Page{}, problem)
+}
+
+// FailIn is Fail within the frame of a page: its navigation and account.
+func (p *Pages) FailIn(w http.ResponseWriter, r *http.Request, page Page, problem Problem) {
+	page.Title, page.Status, page.Narrow = problem.Title, problem.Status, true
+	page.Data = problemView{problem, w.Header().Get("X-Request-Id")}
 	body, err := p.execute(p.failure, page)
 	if err != nil {
 		p.config.Log.Error("the page of an error could not be rendered", "error", err)

@@ -177,6 +177,9 @@ func TestCursors(t *testing.T) {
 		{"status=gone", `{"detail":[{"type":"enum","loc":["query","status"],"msg":"Input should be 'invited', 'active', 'expired' or 'bounced'","input":"gone","ctx":{"expected":"'invited', 'active', 'expired' or 'bounced'"}}]}`},
 		{"q=" + strings.Repeat("x", 201), `"string_too_long"`},
 		{"limit=x&status=y", `"loc":["query","status"]`},
+		{"status=gone&q=" + strings.Repeat("x", 201) + "&cursor=x&limit=0", // all of them, in the order of the parameters
+			`"ctx":{"ge":1}},{"type":"value_error","loc":["query","cursor"],"msg":"Value error, this cursor was not made for this request; start again without one","input":"x","ctx":{"error":{}}},{"type":"string_too_long","loc":["query","q"]`},
+		{"status=gone&cursor=", `{"detail":[{"type":"value_error","loc":["query","cursor"],"msg":"Value error, this cursor was not made for this request; start again without one","input":"","ctx":{"error":{}}},{"type":"enum","loc":["query","status"]`},
 	} {
 		a := w.Do("GET", "/v1/portal/"+first+"/users?"+c.query, w.Admin.Token, nil)
 		if a.Status != 422 || !strings.Contains(string(a.Body), c.want) {

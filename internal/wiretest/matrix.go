@@ -9,8 +9,11 @@ import (
 
 // The operations of the authorization matrix. R stands for R1 to R4, which
 // differ in the user: a member here, of another own portal, at another
-// organization, and one that is unknown or malformed. C and P have no target.
-var matrixOperations = strings.Fields("C P G U D I L R1 R2 R3 R4")
+// organization, and one that is unknown or malformed. So do S (resend an
+// invitation) and X (revoke one), by whose it is. V lists invitations, B resends
+// several. A reads the address of the app's database, W rotates its password. C
+// and P have no target.
+var matrixOperations = strings.Fields("C P G U D I L A W R1 R2 R3 R4 V B S1 S2 S3 S4 X1 X2 X3 X4")
 
 // matrixTargets are the targets in the order of the columns: t1 own, active;
 // t2a own, deleting; t2b own, creating or aborting; t2c own, unavailable; then
@@ -41,18 +44,18 @@ func Matrix() []MatrixRow {
 		everywhere("forged expired-access expired-token revoked-access revoked-token wrong-audience", "else 401"),
 		{
 			Principals: "owner-access admin-access switched-access owner-token admin-token all-scopes-token",
-			T1:         "C I 201, P G U D L R1 200, else 404", T2a: "D 200, else 404", T2b: "else 404",
+			T1:         "C I 201, P G U D L A W R1 V B S1 X1 200, else 404", T2a: "D 200, else 404", T2b: "else 404",
 			T2c: "D G 200, else 503", Gone: "else 404",
 		},
 		{
 			Principals: "reader-token",
-			T1:         "P G L 200, else 403", T2a: "G L 404, else 403", T2b: "G L 404, else 403",
-			T2c: "G 200, L 503, else 403", Gone: "G L 404, else 403",
+			T1:         "P G L V 200, else 403", T2a: "G L V 404, else 403", T2b: "G L V 404, else 403",
+			T2c: "G 200, L V 503, else 403", Gone: "G L V 404, else 403",
 		},
 		{
 			Principals: "inviter-token",
-			T1:         "I 201, R1 200, R 404, else 403", T2a: "I R 404, else 403", T2b: "I R 404, else 403",
-			T2c: "I R 503, else 403", Gone: "I R 404, else 403",
+			T1:         "I 201, R1 B S1 X1 200, R S X 404, else 403", T2a: "I R B S X 404, else 403", T2b: "I R B S X 404, else 403",
+			T2c: "I R B S X 503, else 403", Gone: "I R B S X 404, else 403",
 		},
 		{
 			Principals: "portal-reader-token",
@@ -66,10 +69,15 @@ func Matrix() []MatrixRow {
 		},
 		{
 			Principals: "user-reader-token",
-			T1:         "L 200, else 403", T2a: "L 404, else 403", T2b: "L 404, else 403",
-			T2c: "L 503, else 403", Gone: "L 404, else 403",
+			T1:         "L V 200, else 403", T2a: "L V 404, else 403", T2b: "L V 404, else 403",
+			T2c: "L V 503, else 403", Gone: "L V 404, else 403",
 		},
-		everywhere("database-token no-scope-token", "else 403"),
+		{
+			Principals: "database-token",
+			T1:         "A W 200, else 403", T2a: "A W 404, else 403", T2b: "A W 404, else 403",
+			T2c: "A W 503, else 403", Gone: "A W 404, else 403",
+		},
+		everywhere("no-scope-token", "else 403"),
 		everywhere("member-access member-token demoted-access demoted-token", "else 403"),
 		everywhere("sandbox-access sandbox-token switched-to-sandbox sandbox-token-of-admin", "else 403"),
 		everywhere("guest-access guest-switched guest-token", "else 403"),
@@ -171,6 +179,18 @@ func operationRoute(operation string) (method, path string) {
 		return "POST", "/v1/portal/{portal_id}/users"
 	case 'L':
 		return "GET", "/v1/portal/{portal_id}/users"
+	case 'V':
+		return "GET", "/v1/portal/{portal_id}/invitations"
+	case 'B':
+		return "POST", "/v1/portal/{portal_id}/invitations/resend"
+	case 'S':
+		return "POST", "/v1/portal/{portal_id}/invitations/{invitation_id}/resend"
+	case 'X':
+		return "DELETE", "/v1/portal/{portal_id}/invitations/{invitation_id}"
+	case 'A':
+		return "GET", "/v1/portal/{portal_id}/database"
+	case 'W':
+		return "POST", "/v1/portal/{portal_id}/database/rotate"
 	default:
 		return "DELETE", "/v1/portal/{portal_id}/users/{user_id}"
 	}

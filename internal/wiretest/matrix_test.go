@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"portico"
-	"portico/internal/auth"
 	"portico/internal/control"
 	"portico/internal/lifecycle"
 	"portico/internal/store"
@@ -23,9 +22,10 @@ import (
 
 // place is a target of the matrix as it stands in the server.
 type place struct {
-	id    string
-	guest string
-	open  func() // lets what is held there go on; nil where nothing is
+	id         string
+	guest      string
+	invitation string // the guest's
+	open       func() // lets what is held there go on; nil where nothing is
 }
 
 // matrix is a server with a portal in every state and a credential of every
@@ -38,8 +38,8 @@ type matrix struct {
 	places      map[string]place
 	broken      []place // unavailable portals to be deleted
 	credentials map[string]string
-	stranger    string // a guest of another own portal
-	foreigner   string // a guest at another organization
+	stranger    place // another own portal, with its guest
+	foreigner   place // another organization's
 	waiting     sync.WaitGroup
 	names       int
 	cells       int
@@ -105,20 +105,20 @@ func (m *matrix) portals() {
 		}
 	}
 	m.places["t2c"], m.broken = m.broken[0], m.broken[1:]
-	m.stranger = m.populated(admin).guest
+	m.stranger = m.populated(admin)
 	m.places["t2b'"] = m.aborting()
 	m.places["t2b"] = m.creating()
 	m.places["t2a"] = m.deleting()
 	m.places["t1"] = m.populated(admin)
 	m.places["t4"] = m.populated(m.OtherAdmin.Token)
-	m.foreigner = m.places["t4"].guest
+	m.foreigner = m.places["t4"]
 	gone := m.populated(admin)
 	if a := m.Do("DELETE", "/v1/portal/"+gone.id, admin, nil); a.Status != http.StatusOK {
 		t.Fatalf("delete: %d %s", a.Status, a.Body)
 	}
 	m.places["t3"] = gone
-	m.places["t6"] = place{id: "port_01jz3h9g4k7m2p5r8t0v1t3o5v", guest: m.stranger}
-	m.places["t7"] = place{id: "port_01JZ3H9G4K7M2P5R8T0V1T3O5V.", guest: m.stranger}
+	m.places["t6"] = place{id: "port_01jz3h9g4k7m2p5r8t0v1t3o5v", guest: m.stranger.guest, invitation: m.stranger.invitation}
+	m.places["t7"] = place{id: "port_01JZ3H9G4K7M2P5R8T0V1T3O5V.", guest: m.stranger.guest, invitation: m.stranger.invitation}
 }
 
 // populated returns a new portal with a guest.
@@ -129,7 +129,20 @@ func (m *matrix) populated(token string) place {
 		m.T.Fatalf("create: %d %s", a.Status, a.Body)
 	}
 	p := place{id: a.ID(m.T)}
-	p.guest = m.Invite(token, p.id, m.address())[0]
+	return m.invited(token, p)
+}
+
+// invited returns the place with a new guest.
+func (m *matrix) invited(token string, p place) place {
+	m.T.Helper()
+	address := m.address()
+	p.guest = m.Invite(token, p.id, address)[0]
+	var all []struct{ ID string }
+	m.Do("GET", "/v1/portal/"+p.id+"/invitations?q="+address, token, nil).JSON(m.T, &all)
+	if len(all) != 1 {
+		m.T.Fatalf("%d invitations of %s", len(all), address)
+	}
+	p.invitation = all[0].ID
 	return p
 }
 
@@ -183,7 +196,7 @@ func (m *matrix) creating() place {
 	stop := m.stops.Hold(lifecycle.PointCreateDatabase)
 	m.background("POST", "/v1/portal", `{"name":"Creating"}`)
 	<-stop.Reached()
-	return place{id: m.unsettled(portico.PortalCreating), guest: m.stranger, open: stop.Open}
+	return place{id: m.unsettled(portico.PortalCreating), guest: m.stranger.guest, invitation: m.stranger.invitation, open: stop.Open}
 }
 
 // aborting fails a creation as often as it is tried, and holds its clean-up.
@@ -198,7 +211,7 @@ func (m *matrix) aborting() place {
 	stop := m.stops.Hold(point)
 	m.background("POST", "/v1/portal", `{"name":"Aborting"}`)
 	<-stop.Reached()
-	return place{id: m.unsettled(portico.PortalAborting), guest: m.stranger, open: stop.Open}
+	return place{id: m.unsettled(portico.PortalAborting), guest: m.stranger.guest, invitation: m.stranger.invitation, open: stop.Open}
 }
 
 func (m *matrix) unsettled(state portico.PortalState) string {
@@ -228,106 +241,6 @@ func (m *matrix) release() {
 		}
 	}
 	m.waiting.Wait()
-}
-
-// people makes a credential for every principal of the matrix.
-func (m *matrix) people() {
-	t, acme := m.T, m.Acme
-	bearer := func(name, token string) { m.credentials[name] = "Bearer " + token }
-	m.credentials["none"] = ""
-	m.credentials["malformed"] = "Token " + m.Admin.Token
-	bearer("forged", "e30.e30.c2ln")
-	bearer("owner-access", m.SignIn(m.Owner.Email).Access)
-	bearer("owner-token", m.Owner.Token)
-	bearer("admin-access", m.SignIn(m.Admin.Email).Access)
-	bearer("admin-token", m.Admin.Token)
-	bearer("member-access", m.SignIn(m.Member.Email).Access)
-	bearer("member-token", m.Member.Token)
-	bearer("suspended-access", m.SignIn(m.Admin.Email).Access)
-	bearer("suspended-token", m.Admin.Token)
-	for name, scopes := range map[string][]portico.Scope{
-		"all-scopes-token":    portico.Scopes(),
-		"reader-token":        {portico.ScopePortalRead, portico.ScopePortalUserRead},
-		"inviter-token":       {portico.ScopePortalUserWrite},
-		"portal-reader-token": {portico.ScopePortalRead},
-		"portal-writer-token": {portico.ScopePortalWrite},
-		"user-reader-token":   {portico.ScopePortalUserRead},
-		"database-token":      {portico.ScopePortalDatabase},
-		"no-scope-token":      {},
-	} {
-		words := []string{}
-		for _, s := range scopes {
-			words = append(words, string(s))
-		}
-		bearer(name, m.Token(acme.ID, m.Admin.Email, words...))
-	}
-	m.sandboxPeople(bearer)
-	m.formerPeople(bearer)
-
-	guest := m.Person("guest@other.example.com", m.Other, portico.Member)
-	portal := m.places["t1"].id
-	m.Invite(m.Admin.Token, portal, guest.Email)
-	session := m.Switch(m.SignIn(guest.Email).Access, portal)
-	bearer("guest-switched", session.Access)
-	bearer("guest-access", m.SignIn(guest.Email).Access) // to the organization last used: the portal
-	bearer("guest-token", m.pat(session.Access))
-	var pages store.Session
-	err := m.Node.Store.Update(t.Context(), func(tx *store.Tx) (err error) {
-		pages, err = m.Node.Auth.NewSession(tx, guest.ID, portal, auth.PortalAudience(portal))
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	issued, err := m.Node.Auth.Issue(pages)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bearer("wrong-audience", issued.AccessToken)
-}
-
-func (m *matrix) sandboxPeople(bearer func(name, token string)) {
-	bearer("sandbox-access", m.SignIn(m.SandboxAdmin.Email).Access)
-	bearer("sandbox-token", m.SandboxAdmin.Token)
-	session := m.Switch(m.SignIn(m.Insider.Email).Access, m.Sandbox.ID)
-	bearer("switched-to-sandbox", session.Access)
-	bearer("sandbox-token-of-admin", m.pat(session.Access))
-	bearer("switched-access", m.Switch(session.Access, m.Acme.ID).Access)
-}
-
-// formerPeople are those whose credential or role was taken a moment ago.
-func (m *matrix) formerPeople(bearer func(name, token string)) {
-	t := m.T
-	demoted := m.Person("demoted@acme.example.com", m.Acme, portico.Admin)
-	bearer("demoted-access", m.SignIn(demoted.Email).Access)
-	bearer("demoted-token", demoted.Token)
-	if err := m.Node.Control.SetRole(t.Context(), m.Acme.ID, demoted.Email, portico.Member); err != nil {
-		t.Fatal(err)
-	}
-	ended := m.SignIn(m.Admin.Email)
-	if a := m.Do("POST", "/v1/auth/logout", ended.Access, nil); a.Status != http.StatusNoContent {
-		t.Fatalf("logout: %d %s", a.Status, a.Body)
-	}
-	bearer("revoked-access", ended.Access)
-	made := m.Do("POST", "/v1/auth/pats", m.SignIn(m.Admin.Email).Access, `{"name":"revoked"}`)
-	var token struct{ ID, Token string }
-	made.JSON(t, &token)
-	if a := m.Do("DELETE", "/v1/auth/pats/"+token.ID, m.SignIn(m.Admin.Email).Access, nil); a.Status != http.StatusOK {
-		t.Fatalf("revoke: %d %s", a.Status, a.Body)
-	}
-	bearer("revoked-token", token.Token)
-}
-
-// pat makes an unrestricted personal access token over HTTP.
-func (m *matrix) pat(access string) string {
-	m.T.Helper()
-	a := m.Do("POST", "/v1/auth/pats", access, `{"name":"test"}`)
-	var made struct{ Token string }
-	a.JSON(m.T, &made)
-	if a.Status != http.StatusOK || made.Token == "" {
-		m.T.Fatalf("token: %d %s", a.Status, a.Body)
-	}
-	return made.Token
 }
 
 func (m *matrix) checkRow(t *testing.T, row MatrixRow) {
@@ -360,18 +273,11 @@ func (m *matrix) checkCell(t *testing.T, row MatrixRow, principal, credential, o
 	p := m.places[target]
 	if good := want < 300; good && operation == "D" {
 		p = m.doomed(target)
-	} else if good && operation == "R1" {
-		p.guest = m.Invite(m.Admin.Token, p.id, m.address())[0]
+	} else if good && (operation == "R1" || operation == "X1") {
+		p = m.invited(m.Admin.Token, p)
 	}
-	users := map[string][]string{
-		"R1": {p.guest}, "R2": {m.stranger}, "R3": {m.foreigner},
-		"R4": {"user_01jz3h9g4k7m2p5r8t0v1t3o5v", "user_x", "x';--"},
-	}[operation]
-	if users == nil {
-		users = []string{""}
-	}
-	for _, user := range users {
-		a := m.send(operation, p.id, user, credential)
+	for _, whose := range m.whose(operation, p) {
+		a := m.send(operation, p.id, whose, credential)
 		m.cells++
 		if a.Status != want {
 			t.Errorf("%s, %s, %s: %d %s, want %d", principal, operation, target, a.Status, a.Body, want)
@@ -382,6 +288,25 @@ func (m *matrix) checkCell(t *testing.T, row MatrixRow, principal, credential, o
 	if p.open != nil && want < 300 {
 		p.open()
 	}
+}
+
+// whose returns the users or invitations that an operation is about; one that
+// is empty where it is about none.
+func (m *matrix) whose(operation string, p place) []string {
+	users := map[string][]string{
+		"1": {p.guest}, "2": {m.stranger.guest}, "3": {m.foreigner.guest},
+		"4": {"user_01jz3h9g4k7m2p5r8t0v1t3o5v", "user_x", "x';--"},
+	}
+	if operation[0] != 'R' {
+		users = map[string][]string{
+			"1": {p.invitation}, "2": {m.stranger.invitation}, "3": {m.foreigner.invitation},
+			"4": {"inv_01jz3h9g4k7m2p5r8t0v1t3o5v", "inv_x", "x';--"},
+		}
+	}
+	if of := users[operation[1:]]; of != nil {
+		return of
+	}
+	return []string{""}
 }
 
 // doomed returns a portal like the target that the request may delete. One
@@ -406,16 +331,18 @@ func (m *matrix) doomed(target string) place {
 	}
 }
 
-func (m *matrix) send(operation, portal, user, credential string) Answer {
+func (m *matrix) send(operation, portal, whose, credential string) Answer {
 	m.T.Helper()
 	method, path := operationRoute(operation)
-	path = strings.NewReplacer("{portal_id}", portal, "{user_id}", user).Replace(path)
+	path = strings.NewReplacer("{portal_id}", portal, "{user_id}", whose, "{invitation_id}", whose).Replace(path)
 	var body any
 	switch operation {
 	case "C", "U":
 		body = `{"name":"Cell"}`
 	case "I":
 		body = `{"users":["` + m.address() + `"]}`
+	case "B":
+		body = `{"invitations":["inv_x"]}`
 	}
 	return m.Do(method, path, "", body, "Authorization", credential)
 }

@@ -57,7 +57,8 @@ func TestSecondDeleteEndsWithThePortalGone(t *testing.T) {
 	creation.Open()
 	select {
 	case a := <-secondAnswer:
-		t.Errorf("answered %d %s before anything was dropped", a.Status, a.Body)
+		first.Open()
+		t.Fatalf("answered %d %s before anything was dropped", a.Status, a.Body)
 	case <-destroyed.Reached():
 	}
 	destroyed.Open()

@@ -25,7 +25,11 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err != nil {
 		return err
 	}
-	return translate(s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) }))
+	err = s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) })
+	if err == nil {
+		e.handles.gone(at)
+	}
+	return translate(err)
 }
 
 // erase drops a database and its role. The lock makes it wait for a CREATE of
@@ -40,6 +44,9 @@ func (e *Engine) erase(ctx context.Context, a *session, name string) error {
 	}
 	if p.oid != 0 && !p.broken {
 		if err := a.fence(name); err != nil {
+			return err
+		}
+		if err := a.endPrepared(ctx, name); err != nil {
 			return err
 		}
 	}
@@ -75,6 +82,47 @@ func (a *session) fence(name string) error {
 		statements = append(statements, "ALTER ROLE "+quote(role)+" NOLOGIN")
 	}
 	return a.exec(statementLimit, statements...)
+}
+
+// endPrepared rolls back what a database's app has prepared to commit and left,
+// wherever it did: it would keep the database, and the role, for ever.
+func (a *session) endPrepared(ctx context.Context, name string) error {
+	role := appRole(name)
+	if err := a.cutOff(role); err != nil { // or it may prepare some more
+		return err
+	}
+	places, err := a.column(`SELECT DISTINCT database::text FROM pg_prepared_xacts WHERE owner = $1`, role)
+	if err != nil {
+		return err
+	}
+	for _, place := range places {
+		names, err := a.column(`SELECT gid FROM pg_prepared_xacts WHERE owner = $1 AND database = $2`, role, place)
+		if err != nil {
+			return err
+		}
+		if place == name { // for us alone: the role is not let in any more
+			if err := a.exec(statementLimit, "ALTER DATABASE "+quote(name)+" CONNECTION LIMIT -1"); err != nil {
+				return err
+			}
+		}
+		other := a.server.in(place)
+		err = other.session(ctx, func(b *session) error {
+			err := b.exec(statementLimit, "SET ROLE "+quote(role))
+			for _, gid := range names {
+				if err == nil {
+					err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+				}
+			}
+			return err
+		})
+		if err = errors.Join(err, other.close()); err != nil {
+			return err
+		}
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	return a.fence(name)
 }
 
 // dropRole drops a role with what it may have made in databases that are not

@@ -26,16 +26,17 @@ type handles struct {
 	open    int                      // databases that count against the limit
 	idle    list.List                // of *entry without users; the front goes first
 	waiting list.List                // of chan struct{}: openers for whom there is no room
-	retired map[store.Place]struct{} // dropped, or being dropped, in this process's life
+	retired store.Retired            // names that are refused for good
 	moving  map[store.Place]struct{} // being quarantined
 	closed  bool
 }
 
 // entry is a name in use: open, or with busy set in the hands of one goroutine.
 type entry struct {
-	at store.Place
-	db *database
-	id store.Identity // Cluster is that of at
+	at     store.Place
+	server *server
+	db     *database
+	id     store.Identity // Cluster is that of at
 
 	users   int
 	counted bool          // against the limit
@@ -48,7 +49,7 @@ type entry struct {
 func newHandles(e *Engine, limit int) *handles {
 	return &handles{
 		engine: e, limit: limit,
-		entries: make(map[store.Place]*entry), retired: make(map[store.Place]struct{}), moving: make(map[store.Place]struct{}),
+		entries: make(map[store.Place]*entry), moving: make(map[store.Place]struct{}),
 	}
 }
 
@@ -120,7 +121,7 @@ func (h *handles) refuse(at store.Place) error {
 	if h.closed {
 		return errClosed()
 	}
-	if _, ok := h.retired[at]; ok {
+	if h.retired.Has(at.Name) {
 		return store.ErrRetired
 	}
 	if _, ok := h.moving[at]; ok {
@@ -330,19 +331,35 @@ func (h *handles) unclaim(e *entry) {
 	h.discard(e)
 }
 
-// retire refuses every later Open and Create of a name, for good.
+// retire refuses every later Open and Create of a name.
 func (h *handles) retire(at store.Place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.retired[at] = struct{}{}
+	h.retired.Begin(at.Name)
+}
+
+// gone notes that nothing is left of a retired name.
+func (h *handles) gone(at store.Place) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.retired.End(at.Name, h.named)
+}
+
+// named reports whether something has a name in its hands.
+func (h *handles) named(name string) bool {
+	for at := range h.entries {
+		if at.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // isRetired reports whether a name was given up in this process's life.
 func (h *handles) isRetired(at store.Place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, ok := h.retired[at]
-	return ok
+	return h.retired.Has(at.Name)
 }
 
 // move refuses Opens of a name until the returned function is called.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"portico"
@@ -40,8 +41,18 @@ type link struct {
 type connector struct {
 	server     *server
 	database   string
-	statements int  // kept prepared
-	counted    bool // by the server's gate
+	role       string // empty: ours
+	password   string // of another role
+	statements int    // kept prepared
+	counted    bool   // by the server's gate
+}
+
+func (c *connector) config() pgx.ConnConfig {
+	config := c.server.address().config(c.database, c.statements)
+	if c.role != "" {
+		config.User, config.Password = c.role, c.password
+	}
+	return *config
 }
 
 // Connect implements driver.Connector.
@@ -64,7 +75,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 func (c *connector) dial(ctx context.Context) (*link, error) {
 	var conn driver.Conn
 	err := c.server.breaker.try(func() (err error) {
-		conn, err = stdlib.GetConnector(*c.server.address().config(c.database, c.statements)).Connect(ctx)
+		conn, err = stdlib.GetConnector(c.config()).Connect(ctx)
 		return err
 	})
 	if err != nil {

@@ -60,7 +60,7 @@ func (e *Engine) load(ctx context.Context, entry *entry) error {
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
-	entry.db = d
+	entry.server, entry.db = s, d
 	return nil
 }
 

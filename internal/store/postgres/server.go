@@ -70,12 +70,15 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 }
 
 // in returns the same server with another database for administration.
-func (s *server) in(database string) *server {
+func (s *server) in(database string) *server { return s.as(database, "", "") }
+
+// as is in for another role than our own.
+func (s *server) as(database, role, password string) *server {
 	other := &server{
 		cluster: s.cluster, addr: s.addr, database: database, gate: s.gate, breaker: s.breaker,
 		log: s.log, facts: s.facts,
 	}
-	other.pool = sql.OpenDB(&connector{server: s, database: database, statements: portalStatements})
+	other.pool = sql.OpenDB(&connector{server: s, database: database, role: role, password: password, statements: portalStatements})
 	other.pool.SetMaxOpenConns(serverConnections)
 	other.pool.SetMaxIdleConns(2)
 	other.pool.SetConnMaxIdleTime(idleLife)

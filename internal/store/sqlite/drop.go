@@ -34,7 +34,11 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err := e.points.Hit(ctx, FailDropDrained); err != nil {
 		return translateFile(err)
 	}
-	return translateFile(e.erase(ctx, name, rel))
+	if err := e.erase(ctx, name, rel); err != nil {
+		return translateFile(err)
+	}
+	e.handles.gone(name)
+	return nil
 }
 
 func (e *Engine) erase(ctx context.Context, name, rel string) error {

@@ -28,7 +28,7 @@ type handles struct {
 	idle    list.List           // of *entry without users; the front goes first
 	waiting list.List           // of chan struct{}: openers for whom there is no room
 	turns   int                 // given to those who waited and not used yet
-	retired map[string]struct{} // dropped, or being dropped, in this process's life
+	retired store.Retired       // names that are refused for good
 	moving  map[string]struct{} // being quarantined
 	closed  bool
 }
@@ -51,7 +51,7 @@ type entry struct {
 func newHandles(e *Engine, limit int) *handles {
 	return &handles{
 		engine: e, limit: limit, patience: patience,
-		entries: make(map[string]*entry), retired: make(map[string]struct{}), moving: make(map[string]struct{}),
+		entries: make(map[string]*entry), moving: make(map[string]struct{}),
 	}
 }
 
@@ -165,7 +165,7 @@ func (h *handles) refuse(name string) error {
 	if h.closed {
 		return errClosed()
 	}
-	if _, ok := h.retired[name]; ok {
+	if h.retired.Has(name) {
 		return store.ErrRetired
 	}
 	if _, ok := h.moving[name]; ok {
@@ -399,11 +399,18 @@ func (h *handles) unclaim(e *entry) {
 	h.discard(e)
 }
 
-// retire refuses every later Open and Create of a name, for good.
+// retire refuses every later Open and Create of a name.
 func (h *handles) retire(name string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.retired[name] = struct{}{}
+	h.retired.Begin(name)
+}
+
+// gone notes that nothing is left of a retired name.
+func (h *handles) gone(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.retired.End(name, func(name string) bool { return h.entries[name] != nil })
 }
 
 // absent says why a name without a file cannot be opened.
@@ -419,8 +426,7 @@ func (h *handles) absent(name string) error {
 func (h *handles) isRetired(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	_, ok := h.retired[name]
-	return ok
+	return h.retired.Has(name)
 }
 
 // move refuses Opens of a name until the returned function is called.

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T, dir string) store.Engine) {
 		{"databases", databaseTests()},
 		{"drop", dropTests()},
 		{"copies", copyTests()},
+		{"app", appTests()},
 		{"engine", engineTests()},
 	}
 	for _, group := range groups {

@@ -207,6 +207,16 @@ func (s *Server) URL(role, database string) string {
 	return u.String()
 }
 
+// RequirePasswords has every role but the two that the server begins with
+// prove who it is.
+func (s *Server) RequirePasswords(ctx context.Context) error {
+	rules := "local all " + Superuser + "," + Owner + " trust\nlocal all all scram-sha-256\n"
+	if err := os.WriteFile(filepath.Join(s.data(), "pg_hba.conf"), []byte(rules), 0o600); err != nil { // keeps its owner
+		return err
+	}
+	return s.Run(ctx, "postgres", "SELECT pg_reload_conf()")
+}
+
 // Run runs statements as the superuser, each in a transaction of its own.
 func (s *Server) Run(ctx context.Context, database string, statements ...string) error {
 	for _, statement := range statements {

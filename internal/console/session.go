@@ -1,0 +1,109 @@
+package console
+
+import (
+	"net/http"
+
+	"portico"
+	"portico/internal/auth"
+	"portico/internal/web"
+)
+
+// cookieName is of the session's cookie. With the prefix __Host- no other host
+// can set it. Over plain HTTP, which is for a developer's own machine, browsers
+// refuse the prefix.
+func (c *Console) cookieName() string {
+	if c.secure() {
+		return "__Host-portico_console"
+	}
+	return "portico_console"
+}
+
+func (c *Console) secure() bool { return c.config.PublicURL.Scheme == "https" }
+
+// cookie returns the session's cookie. One that was sent twice is none: another
+// host may have added it.
+func (q *request) cookie() string {
+	all := q.r.CookiesNamed(q.cookieName())
+	if len(all) != 1 {
+		return ""
+	}
+	return all[0].Value
+}
+
+func (q *request) setCookie(value string, seconds int) {
+	http.SetCookie(q.w, &http.Cookie{ //nolint:gosec // Secure is left out over plain HTTP only
+		Name: q.cookieName(), Value: value, Path: "/", MaxAge: seconds,
+		Secure: q.secure(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+func (q *request) keepCookie(value string) { q.setCookie(value, int(auth.ConsoleLife.Seconds())) }
+
+func (q *request) clearCookie() {
+	if len(q.r.CookiesNamed(q.cookieName())) > 0 {
+		q.setCookie("", -1)
+	}
+}
+
+func (c *Console) home(q *request) error { return q.seeOther("/portals") }
+
+// signInForm is the page of signing in.
+type signInForm struct {
+	Email, Next string
+	Errors      fieldErrors
+}
+
+func (c *Console) showSignIn(q *request) error {
+	return q.show("signin", "Sign in", signInForm{Next: q.query("next")}, narrow)
+}
+
+func narrow(page *web.Page) { page.Narrow = true }
+
+func (c *Console) signIn(q *request) error {
+	cookie, err := c.control.SignInConsole(q.ctx(), q.value("email"), q.value("password"), q.cookie(), q.from())
+	switch portico.KindOf(err) {
+	case portico.KindUnauthorized, portico.KindRateLimited, portico.KindForbidden:
+		form := signInForm{Email: q.value("email"), Next: q.value("next"), Errors: fieldErrors{"": portico.MessageOf(err)}}
+		return q.show("signin", "Sign in", form, narrow, func(page *web.Page) {
+			page.Status = http.StatusUnauthorized
+			if status := statuses[portico.KindOf(err)]; status != 0 {
+				page.Status = status
+			}
+		})
+	}
+	if err != nil {
+		return err
+	}
+	q.keepCookie(cookie)
+	return q.seeOther(ownPath(q.value("next")))
+}
+
+func (c *Console) signOut(q *request) error {
+	by, err := c.config.Auth.ConsoleSession(q.ctx(), q.cookie())
+	if err == nil {
+		by.RequestID = q.from().RequestID
+		err = c.control.Logout(q.ctx(), by)
+	}
+	if err != nil && portico.KindOf(err) != portico.KindUnauthorized {
+		return err
+	}
+	q.clearCookie()
+	return q.seeOther("/sign-in?did=signed-out")
+}
+
+func (c *Console) showOrganizations(q *request) error {
+	profile, err := q.load()
+	if err != nil {
+		return err
+	}
+	return q.show("organizations", "Organizations", profile)
+}
+
+func (c *Console) switchOrganization(q *request) error {
+	cookie, err := c.control.SwitchConsole(q.ctx(), q.by, q.value("id"))
+	if err != nil {
+		return err
+	}
+	q.keepCookie(cookie)
+	return q.seeOther("/portals?did=switched")
+}

@@ -1,0 +1,229 @@
+package control
+
+import (
+	"context"
+
+	"portico"
+	"portico/internal/auth"
+	"portico/internal/lifecycle"
+	"portico/internal/store"
+)
+
+// Arrival is what a proof led to: a session at the sign-in host, and a portal
+// that the account may enter, where the way led to one.
+type Arrival struct {
+	Cookie string
+	Portal portico.Portal // zero: none, or not this one's guest
+
+	accepted *acceptedInvitation
+}
+
+// acceptedInvitation is what the portal's database is to follow.
+type acceptedInvitation struct {
+	row       store.PortalRow
+	accountID string
+	jobID     string
+}
+
+var errNotNow = portico.Errorf(portico.KindConflict, "This is not possible any more.")
+
+// Claim accepts an invitation of an account that nobody proved yet, by setting
+// its password: the token came by mail to its address. In one transaction the
+// address is proven, the invitation used up, and whatever was planted for the
+// account before is void; of several at once one wins. The others, and
+// everybody whose token is not worth that any more, get KindConflict.
+func (c *Control) Claim(ctx context.Context, cookie string, way Way, password, name string, from Origin) (Arrival, error) {
+	d, err := c.Doorway(ctx, cookie, way)
+	if err != nil {
+		return Arrival{}, err
+	}
+	if d.Step != portico.StepProve {
+		return Arrival{}, errNotNow
+	}
+	hash, err := c.auth.HashPassword(ctx, password, auth.PasswordOwner{Email: d.Inviting.Account.Email})
+	if err != nil {
+		return Arrival{}, err
+	}
+	return c.arriving(ctx, func(tx *store.Tx) (a Arrival, err error) {
+		d, err := c.doorway(tx, c.auth.ReadBrowserCookie(cookie), way)
+		if err != nil {
+			return Arrival{}, err
+		}
+		if d.Step != portico.StepProve {
+			return Arrival{}, errNotNow
+		}
+		account := d.Inviting.Account
+		if err := prove(tx, account.ID, hash, name); err != nil {
+			return Arrival{}, err
+		}
+		return c.arrive(tx, account.ID, d, way, from)
+	})
+}
+
+// prove makes an account proven that was not.
+func prove(tx *store.Tx, accountID, hash, name string) error {
+	fresh, err := auth.Prove(tx, accountID, hash)
+	if err != nil {
+		return err
+	}
+	if !fresh {
+		return errNotNow
+	}
+	if name = portico.CleanPersonName(name); name == "" {
+		return nil
+	}
+	return tx.SetAccountName(accountID, name)
+}
+
+// Join accepts an invitation of the account that is signed in. KindConflict
+// says that the token is not worth that, or is another's.
+func (c *Control) Join(ctx context.Context, cookie string, way Way, from Origin) (Arrival, error) {
+	return c.arriving(ctx, func(tx *store.Tx) (Arrival, error) {
+		d, err := c.doorway(tx, c.auth.ReadBrowserCookie(cookie), way)
+		if err != nil {
+			return Arrival{}, err
+		}
+		if d.Step != portico.StepJoin {
+			return Arrival{}, errNotNow
+		}
+		accepted, err := c.accept(tx, d, from)
+		return Arrival{Cookie: cookie, Portal: d.Portal.Portal, accepted: accepted}, err
+	})
+}
+
+// arriving runs the transaction that a proof leads to, and makes the portal's
+// database follow. Access is given by then, so that what fails there is left to
+// the job that finishes it.
+func (c *Control) arriving(ctx context.Context, arrive func(*store.Tx) (Arrival, error)) (Arrival, error) {
+	var a Arrival
+	err := c.store.Update(ctx, func(tx *store.Tx) (err error) {
+		a, err = arrive(tx)
+		return err
+	})
+	if err != nil {
+		return Arrival{}, err
+	}
+	if a.accepted != nil {
+		follow := a.accepted
+		if err := c.lifecycle.Project(ctx, follow.row, follow.jobID, []string{follow.accountID}); err != nil {
+			c.config.Log.Warn("an accepted invitation is still to be applied", "portal", follow.row.ID, "error", err)
+		}
+	}
+	return a, nil
+}
+
+// arrive begins a session of an account that was just proven or signed in, and
+// ends the browser's earlier one; a token on the way that is this account's is
+// used up.
+func (c *Control) arrive(tx *store.Tx, accountID string, before Doorway, way Way, from Origin) (Arrival, error) {
+	if before.SignedIn() {
+		if err := tx.EndBrowser(before.Session.ID); err != nil {
+			return Arrival{}, err
+		}
+	}
+	s, err := c.auth.NewBrowserSession(tx, accountID, "", nil)
+	if err != nil {
+		return Arrival{}, err
+	}
+	a := Arrival{Cookie: c.auth.BrowserCookie(s.ID)}
+	d, err := c.doorway(tx, s.ID, way)
+	if portico.KindOf(err) == portico.KindNotFound {
+		return a, nil // a token that is worth nothing bars nobody from signing in
+	}
+	if err != nil {
+		return Arrival{}, err
+	}
+	if d.Step == portico.StepJoin {
+		a.accepted, err = c.accept(tx, d, from)
+		d.Admission = portico.AdmitGuest
+	}
+	if d.Admission == portico.AdmitGuest {
+		a.Portal = d.Portal.Portal
+	}
+	return a, err
+}
+
+// accept uses an invitation up and makes its account a guest.
+func (c *Control) accept(tx *store.Tx, d Doorway, from Origin) (*acceptedInvitation, error) {
+	i := d.Inviting
+	won, err := tx.AcceptInvitation(i.Invitation)
+	if err != nil {
+		return nil, err
+	}
+	if !won {
+		return nil, errNotNow
+	}
+	err = tx.InsertMembership(portico.Membership{
+		OrganizationID: i.PortalID, AccountID: i.AccountID, Role: portico.Guest, FirstName: i.FirstName, LastName: i.LastName,
+		CreatedAt: tx.Now, CreatedBy: i.ModifiedBy, ModifiedAt: tx.Now, ModifiedBy: i.AccountID,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.InsertEvents(guestEvent(d.Portal.Portal, portico.ActionGuestAccepted, i.AccountID, from)); err != nil {
+		return nil, err
+	}
+	jobID, err := lifecycle.EnqueueProjection(tx, i.PortalID, []string{i.AccountID})
+	return &acceptedInvitation{store.PortalRow{Portal: d.Portal.Portal}, i.AccountID, jobID}, err
+}
+
+// guestEvent returns an audit record of what a guest did in a portal, in the
+// log of the organization that has the portal.
+func guestEvent(p portico.Portal, action portico.Action, accountID string, from Origin) portico.Event {
+	return portico.Event{
+		OrganizationID: p.OrganizationID, PortalID: p.ID, ActorID: accountID, Action: action, SubjectID: accountID,
+		RequestID: from.RequestID,
+	}
+}
+
+// AskAgain tells the inviter that who holds the token of an expired invitation
+// asks for another: once for each generation, however often it is asked.
+func (c *Control) AskAgain(ctx context.Context, way Way, from Origin) error {
+	return c.store.Update(ctx, func(tx *store.Tx) error {
+		d, err := c.doorway(tx, "", way)
+		if err != nil {
+			return err
+		}
+		if !d.Step.Renewable() {
+			return errNotNow
+		}
+		i := d.Inviting
+		inviter, err := tx.Account(i.ModifiedBy)
+		if portico.KindOf(err) == portico.KindNotFound {
+			return nil // nobody is left who could be told
+		}
+		if err != nil {
+			return err
+		}
+		return tx.InsertMails([]store.Mail{{
+			Template: store.TemplateAsked, OrganizationID: d.Portal.Portal.OrganizationID, PortalID: i.PortalID,
+			AccountID: inviter.ID, InviterID: inviter.ID, InvitationID: i.ID, Generation: i.Generation,
+			Host: store.MailHost(inviter.EmailKey),
+		}})
+	})
+}
+
+// LeavePortal ends a guest's access to a portal, as a removal does, by the
+// guest's own wish. The account stays, with its other portals.
+func (c *Control) LeavePortal(ctx context.Context, v portico.Visit, from Origin) error {
+	var jobID string
+	err := c.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
+		jobID = ""
+		removed, err := tx.RemoveGuest(v.Portal.ID, v.Account.ID)
+		if err != nil || !removed {
+			return err
+		}
+		if err := tx.InsertEvents(guestEvent(v.Portal, portico.ActionGuestLeft, v.Account.ID, from)); err != nil {
+			return err
+		}
+		jobID, err = lifecycle.EnqueueProjection(tx, v.Portal.ID, []string{v.Account.ID})
+		return err
+	})
+	if err != nil || jobID == "" {
+		return err
+	}
+	if err := c.lifecycle.Project(ctx, store.PortalRow{Portal: v.Portal}, jobID, []string{v.Account.ID}); err != nil {
+		c.config.Log.Warn("a guest who left is still to be removed from the portal's database", "portal", v.Portal.ID, "error", err)
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package control
+
+import (
+	"context"
+	"fmt"
+
+	"portico"
+	"portico/internal/store"
+)
+
+// SearchPortals returns a part of the caller's organization's portals, in the
+// order asked for, and how many there are in all.
+func (c *Control) SearchPortals(ctx context.Context, by portico.Principal, s store.PortalSearch) ([]store.ListedPortal, int, error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalRead); err != nil {
+		return nil, 0, err
+	}
+	s.Query = cleanQuery(s.Query)
+	var list []store.ListedPortal
+	var total int
+	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+		list, total, err = tx.SearchPortals(by.OrganizationID, s)
+		return err
+	})
+	return list, total, err
+}
+
+// maxQuery is the longest text that is searched for, in code points.
+const maxQuery = 200
+
+// cleanQuery returns a text to search for as it may be given to a driver. What
+// is no text finds nothing.
+func cleanQuery(s string) string {
+	clean, err := portico.CleanText(s, maxQuery)
+	if err != nil {
+		return "\n"
+	}
+	return clean
+}
+
+// PortalOverview is a portal with how many guests it has.
+type PortalOverview struct {
+	portico.Portal
+
+	Guests store.GuestCounts
+}
+
+// PortalOverview returns a portal of the caller's organization with the number
+// of its guests.
+func (c *Control) PortalOverview(ctx context.Context, by portico.Principal, portalID string) (PortalOverview, error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalRead); err != nil {
+		return PortalOverview{}, err
+	}
+	var out PortalOverview
+	err := c.store.View(ctx, func(tx *store.Tx) error {
+		row, err := findPortal(tx, by, portalID)
+		if err != nil {
+			return err
+		}
+		out.Portal = row.Portal
+		out.Guests, err = tx.CountGuestsOf(row.ID)
+		return err
+	})
+	return out, err
+}
+
+// GuestList is a page of a portal's guests with what a person wants to know
+// beside it.
+type GuestList struct {
+	GuestPage
+
+	More  bool              // there are others after the last one
+	Names map[string]string // the addresses of those who invited them, by account
+}
+
+// GuestList returns one page of a portal's guests, filter.Limit of them.
+func (c *Control) GuestList(ctx context.Context, by portico.Principal, portalID string, filter store.UserFilter) (GuestList, error) {
+	filter.Query = cleanQuery(filter.Query)
+	limit := filter.Limit
+	if limit < 1 || limit > guestPage {
+		return GuestList{}, fmt.Errorf("control: a page of %d guests", limit)
+	}
+	filter.Limit++
+	var out GuestList
+	err := c.Guests(ctx, by, portalID, filter, func(page GuestPage) error {
+		page.Users = append(out.Users, page.Users...)
+		out.GuestPage = page
+		return nil
+	})
+	if err != nil {
+		return GuestList{}, err
+	}
+	if out.More = len(out.Users) > limit; out.More {
+		out.Users = out.Users[:limit]
+	}
+	var inviters []string
+	for _, u := range out.Users {
+		inviters = append(inviters, u.CreatedBy)
+	}
+	out.Names = map[string]string{}
+	err = c.store.View(ctx, func(tx *store.Tx) error {
+		found, err := tx.AccountsByIDs(distinct(inviters))
+		for id, a := range found {
+			out.Names[id] = a.Email
+		}
+		return err
+	})
+	return out, err
+}
+
+// PreviewPortal returns the address that a portal of this name would get now.
+// A suffix that tells it from others is only drawn when it is made.
+func (c *Control) PreviewPortal(ctx context.Context, by portico.Principal, name string) (url string, taken bool, err error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalWrite); err != nil {
+		return "", false, err
+	}
+	clean, err := portico.CleanName(name)
+	if err != nil {
+		return "", false, err
+	}
+	label := portico.Slug(clean)
+	taken = portico.ReservedLabel(label)
+	if !taken {
+		err = c.store.View(ctx, func(tx *store.Tx) (err error) {
+			taken, err = tx.APINameTaken(label)
+			return err
+		})
+	}
+	return c.PortalURL(portico.Portal{APIName: label}), taken, err
+}

@@ -1,0 +1,239 @@
+package gateway
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"portico"
+	"portico/internal/control"
+	"portico/internal/web"
+)
+
+func (g *Gateway) portalRoutes() []Route {
+	return []Route{
+		{Method: "GET", Path: "/{$}", handle: g.home},
+		{Method: "GET", Path: "/-/{$}", handle: g.home},
+		{Method: "GET", Path: "/-/enter", handle: g.enter},
+		{Method: "POST", Path: "/-/sign-out", handle: g.signOut},
+		{Method: "POST", Path: "/-/sign-out-everywhere", handle: g.signOutEverywhere},
+		{Method: "GET", Path: "/-/signed-out", handle: g.signedOut},
+		{Method: "POST", Path: "/-/leave", handle: g.leave},
+		{Method: "GET", Path: "/-/left", handle: g.left},
+		{Method: "GET", Path: "/invite/{token}", handle: g.invitation},
+		{Method: "POST", Path: "/invite/{token}", handle: g.accept},
+		{Method: "POST", Path: "/invite/{token}/ask-again", handle: g.askAgain},
+		{Method: "GET", Path: ForwardAuthPath, handle: g.forwardAuth},
+		{Method: "GET", Path: "/.well-known/jwks.json", handle: g.jwks},
+	}
+}
+
+// admitted answers for everybody who is no guest here, and reports whether the
+// request may go on.
+func (g *Gateway) admitted(q *request) (bool, error) {
+	switch state := g.control.Admit(q.visit); state {
+	case portico.AdmitGuest:
+		return true, nil
+	case portico.AdmitStranger:
+		return false, q.seeOther(ownPrefix + "enter")
+	default:
+		g.closed(q, q.visit, state)
+		return false, nil
+	}
+}
+
+// homeView is what a portal's first page shows.
+type homeView struct {
+	Visit   portico.Visit
+	Name    string
+	Portals []portalLink
+	SignIn  string
+}
+
+// portalLink is a portal to go to.
+type portalLink struct {
+	Name, URL string
+	Current   bool
+	Away      bool // not available now
+}
+
+func (g *Gateway) portalLinks(portals []portico.Portal, current string) []portalLink {
+	links := make([]portalLink, len(portals))
+	for i, p := range portals {
+		links[i] = portalLink{Name: p.Name, URL: g.control.PortalURL(p), Current: p.ID == current, Away: !p.Serving()}
+	}
+	slices.SortStableFunc(links, func(a, b portalLink) int {
+		return strings.Compare(portico.SearchKey(a.Name), portico.SearchKey(b.Name))
+	})
+	return links
+}
+
+func (g *Gateway) home(q *request) error {
+	if ok, err := g.admitted(q); !ok {
+		return err
+	}
+	portals, err := g.control.PortalsOf(q.ctx(), q.visit.Account.ID)
+	if err != nil {
+		return err
+	}
+	g.pages.Render(q.w, q.r, "home", web.Page{
+		Title: "Home", Brand: q.visit.Portal.Name, Secret: true,
+		Account: &web.Account{Name: q.visit.Name(), Detail: q.visit.Account.Email, SignOut: ownPrefix + "sign-out"},
+		Data: homeView{
+			Visit: q.visit, Name: q.visit.Name(), Portals: g.portalLinks(portals, q.visit.Portal.ID), SignIn: g.control.SignInURL(),
+		},
+	})
+	return nil
+}
+
+func (g *Gateway) signOut(q *request) error           { return g.endSession(q, false) }
+func (g *Gateway) signOutEverywhere(q *request) error { return g.endSession(q, true) }
+
+func (g *Gateway) endSession(q *request, everywhere bool) error {
+	if q.visit.SessionID != "" {
+		if err := g.control.SignOutVisit(q.ctx(), q.visit, everywhere, q.from()); err != nil {
+			return err
+		}
+	}
+	g.cookies.clear(q.w, sessionCookie)
+	return q.seeOther(ownPrefix + "signed-out")
+}
+
+func (g *Gateway) signedOut(q *request) error {
+	g.message(q, message{
+		Status: http.StatusOK, Title: "You are signed out", Portal: q.visit.Portal.Name,
+		Text:    "This browser is signed in to no portal any more.",
+		Actions: []action{{Text: "Sign in", To: ownPrefix + "enter", Primary: true}},
+	})
+	return nil
+}
+
+func (g *Gateway) leave(q *request) error {
+	if ok, err := g.admitted(q); !ok {
+		return err
+	}
+	if err := g.control.LeavePortal(q.ctx(), q.visit, q.from()); err != nil {
+		return err
+	}
+	g.cookies.clear(q.w, sessionCookie)
+	return q.seeOther(ownPrefix + "left")
+}
+
+func (g *Gateway) left(q *request) error {
+	g.message(q, message{
+		Status: http.StatusOK, Title: "You left this portal", Portal: q.visit.Portal.Name,
+		Text:    "You have no access to it any more. Your account and your other portals stay as they are. To come back, ask for a new invitation.",
+		Actions: []action{{Text: "Your other portals", To: g.control.SignInURL() + "/"}},
+	})
+	return nil
+}
+
+// way returns the way of an invitation's link on a portal's host.
+func (q *request) way() control.Way {
+	return control.Way{PortalID: q.visit.Portal.ID, Token: q.r.PathValue("token")}
+}
+
+// invitationView is what the pages of an invitation show.
+type invitationView struct {
+	control.Doorway
+
+	Masked  string
+	Inviter string
+	Message []string
+	Problem string // with what was sent; empty: none
+	Email   string // as sent
+	Name    string // as sent
+	At      string // the address of the page, for its forms
+}
+
+func newInvitationView(d control.Doorway) invitationView {
+	v := invitationView{Doorway: d, Masked: portico.MaskAddress(d.Inviting.Account.Email), Inviter: d.Inviting.InviterName}
+	if v.Inviter == "" {
+		v.Inviter = d.Portal.Organization
+	}
+	if d.Inviting.Message != "" {
+		v.Message = strings.Split(d.Inviting.Message, "\n")
+	}
+	return v
+}
+
+// invitation shows an invitation. It changes nothing, however often and by
+// whatever it is fetched.
+func (g *Gateway) invitation(q *request) error {
+	d, err := g.control.Doorway(q.ctx(), "", q.way())
+	if err != nil {
+		return err
+	}
+	if !d.Step.Open() {
+		g.notOpen(q, d)
+		return nil
+	}
+	g.pages.Render(q.w, q.r, "invitation", web.Page{
+		Title: "Invitation", Brand: d.Portal.Portal.Name, Narrow: true, Secret: true, Data: newInvitationView(d),
+		FormAction: []string{g.control.SignInURL()},
+	})
+	return nil
+}
+
+// accept is the button. It proves nothing and changes nothing: it leads to the
+// page where the address is proven, however often it is pressed.
+func (g *Gateway) accept(q *request) error {
+	d, err := g.control.Doorway(q.ctx(), "", q.way())
+	if err != nil {
+		return err
+	}
+	if !d.Step.Open() {
+		g.notOpen(q, d)
+		return nil
+	}
+	return q.seeOther(g.control.SignInURL() + "/invitation/" + q.visit.Portal.ID + "/" + url.PathEscape(q.r.PathValue("token")))
+}
+
+func (g *Gateway) askAgain(q *request) error {
+	err := g.control.AskAgain(q.ctx(), q.way(), q.from())
+	if portico.KindOf(err) == portico.KindConflict {
+		return g.invitation(q)
+	}
+	if err != nil {
+		return err
+	}
+	g.message(q, message{
+		Status: http.StatusOK, Title: "Whoever invited you is told", Portal: q.visit.Portal.Name,
+		Text: "A mail asks them to invite you again. A new invitation comes by mail, if they send one.",
+	})
+	return nil
+}
+
+// notOpen answers for a token that leads nowhere any more.
+func (g *Gateway) notOpen(q *request, d control.Doorway) {
+	m := message{Status: http.StatusGone, Portal: d.Portal.Portal.Name}
+	enter := g.control.PortalURL(d.Portal.Portal) + ownPrefix + "enter"
+	switch d.Step {
+	case portico.StepClosed:
+		g.closed(q, d.Portal, d.Admission)
+		return
+	case portico.StepWrong:
+		m.Status, m.Title, m.Portal = http.StatusNotFound, "This invitation is for another portal", ""
+		m.Text = "Open the link exactly as it stands in the mail: the name of the portal is a part of it."
+	case portico.StepRemoved:
+		m.Title, m.Text = "This invitation does not exist any more", "It was withdrawn, or your access to the portal was ended. Ask whoever invited you for a new one."
+	case portico.StepRevoked:
+		m.Title, m.Text = "This invitation was withdrawn", "Ask whoever invited you for a new one, if you think that this is a mistake."
+	case portico.StepReplaced:
+		m.Title, m.Text = "There is a newer invitation", "You were sent another mail since. Open the link in the newest one."
+	case portico.StepDone:
+		m.Status, m.Title, m.Text = http.StatusOK, "This invitation was accepted", "Its link has done its work and opens nothing more. Sign in to go to the portal."
+		m.Actions = []action{{Text: "Sign in", To: enter, Primary: true}}
+	case portico.StepExpired:
+		m.Title, m.Text = "This invitation has expired", "It can not be accepted any more. You can ask whoever sent it for another one: they get a mail."
+		m.Actions = []action{{
+			Text: "Ask for a new invitation", Post: true, Primary: true,
+			To: "/invite/" + url.PathEscape(q.r.PathValue("token")) + "/ask-again",
+		}}
+	default:
+		g.nothing(q)
+		return
+	}
+	g.message(q, m)
+}

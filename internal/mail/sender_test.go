@@ -1,0 +1,68 @@
+package mail_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"portico/internal/mail"
+	"portico/internal/wiretest"
+)
+
+// invite invites addresses to a new portal.
+func invite(t *testing.T, w *wiretest.World, token string, emails ...string) (portal string) {
+	t.Helper()
+	a := w.Do("POST", "/v1/portal", token, `{"name":"Café Partners"}`)
+	if a.Status != http.StatusCreated {
+		t.Fatalf("create: %d %s", a.Status, a.Body)
+	}
+	portal = a.ID(t)
+	if a := w.Do("POST", "/v1/portal/"+portal+"/users", token, map[string]any{"users": emails}); a.Status != http.StatusCreated {
+		t.Fatalf("invite: %d %s", a.Status, a.Body)
+	}
+	return portal
+}
+
+// TestSendersShare sends one outbox by several senders at once, as several
+// nodes do: each mail leaves once.
+func TestSendersShare(t *testing.T) {
+	t.Parallel()
+	w, server := wiretest.Start(t), wiretest.StartMail(t)
+	emails := make([]string, 120)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("guest-%d@host-%d.example.com", i, i%7)
+	}
+	invite(t, w, w.Admin.Token, emails[:60]...)
+	invite(t, w, w.OtherAdmin.Token, emails[60:]...)
+	w.Released()
+	var all sync.WaitGroup
+	counts := make([]uint64, 4)
+	for i := range counts {
+		all.Go(func() {
+			s := server.Sender(w.Node)
+			if err := s.SendDue(context.Background()); err != nil {
+				t.Error(err)
+			}
+			counts[i] = s.Counts()[mail.OutcomeSent]
+		})
+	}
+	all.Wait()
+	got := map[string]int{}
+	for _, m := range server.Received() {
+		got[m.To]++
+		if !strings.HasPrefix(m.Header.Get("Subject"), "=?UTF-8?") || m.Header.Get("Reply-To") == "" || !strings.Contains(m.Text, "/invite/") {
+			t.Errorf("mail to %s:\n%s", m.To, m.Raw)
+		}
+	}
+	for _, email := range emails {
+		if got[email] != 1 {
+			t.Errorf("%s got %d mails", email, got[email])
+		}
+	}
+	if sum := counts[0] + counts[1] + counts[2] + counts[3]; sum != 120 {
+		t.Errorf("%v were counted as sent", counts)
+	}
+}
