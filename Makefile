@@ -34,6 +34,7 @@ lint: $(LINTER) ## gofmt, go vet, and every linter of .golangci.yaml (staticchec
 	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "not gofmt'd:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(LINTER) run
+	cd e2e && ../$(LINTER) run
 
 $(LINTER): tools/go.mod tools/go.sum
 	@echo "building golangci-lint, once: two to four minutes on two cores"

@@ -66,7 +66,7 @@ func (p *program) newRoot() *cobra.Command {
 	)
 	// Operator's commands open the data themselves.
 	for _, c := range []*cobra.Command{
-		p.newOrg(), p.newAccount(), p.newToken(), p.newBackup(), p.newRestore(), p.newDoctor(),
+		p.newSetupLink(), p.newOrg(), p.newAccount(), p.newToken(), p.newBackup(), p.newRestore(), p.newDoctor(), p.newFleet(),
 		p.newCluster(),
 	} {
 		addSettings(c.PersistentFlags(), "data", "database-url")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"portico"
 	"portico/internal/node"
 )
 
@@ -59,6 +60,7 @@ type greeting struct {
 	Version    string `json:"version"`
 	URL        string `json:"url"`
 	Data       string `json:"data"`
+	Console    string `json:"console"`
 	Reference  string `json:"reference"`
 	Models     string `json:"llms"`
 	Operations string `json:"operations,omitempty"`
@@ -67,7 +69,7 @@ type greeting struct {
 }
 
 func (p *program) greet(ctx context.Context, n *node.Node) error {
-	all, err := n.Control.Organizations(ctx)
+	missing, err := n.Control.NeedsSetup(ctx)
 	if err != nil {
 		return err
 	}
@@ -76,30 +78,45 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 		return err
 	}
 	g := greeting{
-		Message: "portico is ready", Version: p.version, URL: n.URL(), Data: data,
+		Message: "portico is ready", Version: p.version, URL: n.URL(), Data: data, Console: n.URL() + "/",
 		Reference: n.URL() + "/docs", Models: n.URL() + "/llms.txt",
 		Mail: mailGoes(n.Config, n.URL()), Next: "curl -s " + n.URL() + "/v1/status",
 	}
 	if n.Config.OpsListen != "" {
 		g.Operations = "http://" + n.OpsAddr() + "/metrics"
 	}
-	if len(all) == 0 {
-		g.Next = "portico org create 'My organization'" + next
+	if missing {
+		g.Next = "portico setup-link" + next
 	}
 	if _, ok := terminal(p.stderr); !ok {
 		return json.NewEncoder(p.stderr).Encode(g)
 	}
+	setup := ""
+	if missing {
+		if setup, err = n.Control.NewSetupLink(ctx); err != nil {
+			return err
+		}
+	}
+	p.present(n, g, setup)
+	return nil
+}
+
+// present is the greeting for a person, in twelve lines at most. The link that
+// makes the first administrator is told here and written nowhere.
+func (p *program) present(n *node.Node, g greeting, setup string) {
 	fmt.Fprintf(p.stderr, "Portico %s is ready at %s\n\n", g.Version, g.URL)
+	if setup != "" {
+		g.Next = "open the setup link; it works once, for 30 minutes"
+	}
 	for _, row := range [][2]string{
-		{"Data", g.Data}, {"API reference", g.Reference}, {"For models", g.Models},
-		{"Operations", g.Operations}, {"Mail", g.Mail}, {"Next", g.Next},
+		{"Console", g.Console}, {"Setup link", setup}, {"Data", g.Data}, {"API reference", g.Reference}, {"For models", g.Models},
+		{"Portals", n.Control.PortalURL(portico.Portal{APIName: "NAME"})}, {"Operations", g.Operations}, {"Mail", g.Mail}, {"Next", g.Next},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(p.stderr, "  %-14s %s\n", row[0], row[1])
 		}
 	}
 	fmt.Fprintln(p.stderr)
-	return nil
 }
 
 // whereData returns where the data is, and the flag with which a command that

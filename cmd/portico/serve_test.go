@@ -18,7 +18,7 @@ func TestServe(t *testing.T) {
 	if err := json.Unmarshal([]byte(s.first), &g); err != nil {
 		t.Fatalf("%v: %s", err, s.first)
 	}
-	if g.Data != dir || g.Mail == "" || g.Next != "portico org create 'My organization' --data "+dir || g.Reference != g.URL+"/docs" {
+	if g.Data != dir || g.Mail == "" || g.Next != "portico setup-link --data "+dir || g.Console != g.URL+"/" || g.Reference != g.URL+"/docs" {
 		t.Errorf("greeting: %+v", g)
 	}
 	secret, err := os.ReadFile(filepath.Join(dir, "secret.key"))
@@ -44,6 +44,7 @@ func TestServe(t *testing.T) {
 	if refused.code == 0 || !strings.Contains(refused.stderr, "--listen") {
 		t.Errorf("a port in use: %+v", refused)
 	}
+	setUpOnce(t, dir, g.URL)
 	beside(t, dir, g.URL)
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -60,6 +61,28 @@ func TestServe(t *testing.T) {
 	refused = cli(t, "serve", "--data", dir, "--listen", "127.0.0.1:0")
 	if refused.code == 0 || !strings.Contains(refused.stderr, "chmod") {
 		t.Errorf("an unsafe folder: %+v", refused)
+	}
+}
+
+// setUpOnce asks for two setup links, of which the second is good.
+func setUpOnce(t *testing.T, dir, base string) {
+	t.Helper()
+	var links [2]string
+	for i := range links {
+		got := cli(t, "setup-link", "--data", dir, "--public-url", base)
+		if links[i] = strings.TrimSpace(got.stdout); got.code != 0 || !strings.HasPrefix(links[i], base+"/setup/portico_set_") {
+			t.Fatalf("setup-link: %+v", got)
+		}
+	}
+	for i, want := range []int{http.StatusNotFound, http.StatusOK} {
+		answer, err := http.Get(links[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("link %d: %d, want %d", i, answer.StatusCode, want)
+		}
 	}
 }
 
@@ -89,6 +112,7 @@ func beside(t *testing.T, dir, base string) {
 		code int
 		args []string
 	}{
+		{5, []string{"setup-link"}},
 		{0, []string{"org", "suspend", org}},
 		{0, []string{"org", "activate", org}},
 		{3, []string{"org", "suspend", "org_nope"}},

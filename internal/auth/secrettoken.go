@@ -18,6 +18,7 @@ type SecretKind string
 const (
 	PersonalToken SecretKind = "portico_pat_"
 	RefreshToken  SecretKind = "portico_ref_" //nolint:gosec // a prefix, no token
+	SetupToken    SecretKind = "portico_set_" // of the link that makes the first administrator
 )
 
 // A token is prefix, secret, checksum. 43 characters of 62 are 256 bits; 6 hold

@@ -10,7 +10,7 @@ import (
 func TestSecretTokens(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
-	for _, kind := range []SecretKind{PersonalToken, RefreshToken} {
+	for _, kind := range []SecretKind{PersonalToken, RefreshToken, SetupToken} {
 		for range 200 {
 			token, hash := kind.New()
 			if seen[token] || seen[hash] {

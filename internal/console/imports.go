@@ -1,6 +1,7 @@
 package console
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -56,8 +57,8 @@ func (q *request) uploaded(pasted string) (string, error) {
 	if err != nil { // there is none
 		return pasted, nil
 	}
-	defer file.Close()
 	raw, err := io.ReadAll(file)
+	err = errors.Join(err, file.Close())
 	if err != nil {
 		return "", portico.FieldErrorf("list", "The file could not be read.")
 	}

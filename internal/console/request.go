@@ -134,26 +134,28 @@ func (q *request) seeOther(to string) error {
 
 // statuses is the one table from kind to status.
 var statuses = map[portico.Kind]int{
-	portico.KindInternal:    http.StatusInternalServerError,
-	portico.KindInvalid:     http.StatusUnprocessableEntity,
-	portico.KindForbidden:   http.StatusForbidden,
-	portico.KindNotFound:    http.StatusNotFound,
-	portico.KindConflict:    http.StatusConflict,
-	portico.KindRateLimited: http.StatusTooManyRequests,
-	portico.KindUnavailable: http.StatusServiceUnavailable,
-	portico.KindStorageFull: http.StatusInsufficientStorage,
+	portico.KindInternal:     http.StatusInternalServerError,
+	portico.KindInvalid:      http.StatusUnprocessableEntity,
+	portico.KindUnauthorized: http.StatusUnauthorized,
+	portico.KindForbidden:    http.StatusForbidden,
+	portico.KindNotFound:     http.StatusNotFound,
+	portico.KindConflict:     http.StatusConflict,
+	portico.KindRateLimited:  http.StatusTooManyRequests,
+	portico.KindUnavailable:  http.StatusServiceUnavailable,
+	portico.KindStorageFull:  http.StatusInsufficientStorage,
 }
 
 // titles say in a few words what became of a request.
 var titles = map[portico.Kind]string{
-	portico.KindInternal:    "This page could not be shown",
-	portico.KindInvalid:     "That cannot be taken as it is",
-	portico.KindForbidden:   "You cannot do this here",
-	portico.KindNotFound:    "There is no such page",
-	portico.KindConflict:    "That cannot be done now",
-	portico.KindRateLimited: "Too many attempts",
-	portico.KindUnavailable: "That cannot be done at this moment",
-	portico.KindStorageFull: "There is no room left",
+	portico.KindInternal:     "This page could not be shown",
+	portico.KindInvalid:      "That cannot be taken as it is",
+	portico.KindUnauthorized: "Sign in first",
+	portico.KindForbidden:    "You cannot do this here",
+	portico.KindNotFound:     "There is no such page",
+	portico.KindConflict:     "That cannot be done now",
+	portico.KindRateLimited:  "Too many attempts",
+	portico.KindUnavailable:  "That cannot be done at this moment",
+	portico.KindStorageFull:  "There is no room left",
 }
 
 // fail answers with an error of any type. Who is not signed in signs in first.

@@ -18,6 +18,8 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Path: "/{$}", handle: c.home},
 		{Method: "GET", Path: "/sign-in", open: true, handle: c.showSignIn},
 		{Method: "POST", Path: "/sign-in", open: true, handle: c.signIn},
+		{Method: "GET", Path: "/setup/{token}", open: true, handle: c.showSetup},
+		{Method: "POST", Path: "/setup/{token}", open: true, handle: c.setUp},
 		{Method: "POST", Path: "/sign-out", open: true, handle: c.signOut},
 		{Method: "GET", Path: "/organizations", handle: c.showOrganizations},
 		{Method: "POST", Path: "/organizations", handle: c.switchOrganization},

@@ -64,12 +64,7 @@ func (c *Console) signIn(q *request) error {
 	switch portico.KindOf(err) {
 	case portico.KindUnauthorized, portico.KindRateLimited, portico.KindForbidden:
 		form := signInForm{Email: q.value("email"), Next: q.value("next"), Errors: fieldErrors{"": portico.MessageOf(err)}}
-		return q.show("signin", "Sign in", form, narrow, func(page *web.Page) {
-			page.Status = http.StatusUnauthorized
-			if status := statuses[portico.KindOf(err)]; status != 0 {
-				page.Status = status
-			}
-		})
+		return q.show("signin", "Sign in", form, narrow, as(err))
 	}
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ type EventPage struct {
 }
 
 // Events returns a page of the audit log of the caller's organization, the
-// newest first.
+// newest first. Who did something, and to whom, may be named by an address.
 func (c *Control) Events(ctx context.Context, by portico.Principal, filter store.EventFilter) (EventPage, error) {
 	if err := by.MayManageOrganization(); err != nil {
 		return EventPage{}, err
@@ -40,6 +40,11 @@ func (c *Control) Events(ctx context.Context, by portico.Principal, filter store
 	filter.Limit = limit + 1
 	var page EventPage
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+		for _, who := range []*string{&filter.ActorID, &filter.SubjectID} {
+			if *who, err = accountID(tx, *who); err != nil {
+				return err
+			}
+		}
 		if page.Events, err = tx.FindEvents(by.OrganizationID, filter); err != nil {
 			return err
 		}
@@ -52,6 +57,21 @@ func (c *Control) Events(ctx context.Context, by portico.Principal, filter store
 		return err
 	})
 	return page, err
+}
+
+// accountID returns whose an address is, and anything else as it is: no record
+// is of an address that nobody has.
+func accountID(tx *store.Tx, text string) (string, error) {
+	address, err := portico.ParseAddress(text)
+	var a portico.Account
+	if err == nil {
+		a, err = tx.AccountByKey(address.Key)
+	}
+	switch portico.KindOf(err) {
+	case portico.KindInvalid, portico.KindNotFound:
+		return text, nil
+	}
+	return a.ID, err
 }
 
 func eventNames(tx *store.Tx, organizationID string, events []portico.Event) (map[string]string, error) {

@@ -133,6 +133,9 @@ func removeGuest(tx *store.Tx, by portico.Principal, row store.PortalRow, userID
 		}
 		return "", err
 	}
+	if err := tx.OpenRemoval(row.ID, userID); err != nil {
+		return "", err
+	}
 	detail, err := json.Marshal(map[string]string{"portal": row.Name})
 	if err != nil {
 		return "", err

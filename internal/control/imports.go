@@ -58,7 +58,7 @@ func (c *Control) draftImport(ctx context.Context, by portico.Principal, portalI
 	if err != nil {
 		return m, err
 	}
-	m.Counts, m.Suggestions = map[portico.Verdict]int{}, 0
+	m.Counts, m.Suggestions = make(map[portico.Verdict]int), 0
 	for i, r := range results {
 		rows[i].Verdict, rows[i].Detail, rows[i].Suggestion = r.Verdict, r.Detail, suggestion(rows[i].Email, r)
 		m.Counts[r.Verdict]++

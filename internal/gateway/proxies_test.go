@@ -147,7 +147,7 @@ func (p *proxied) run(name string, args ...string) {
 		p.T.Skipf("skipped: %s is not installed (.ci/needs installs it): %v", name, err)
 	}
 	dir := p.T.TempDir()
-	cmd := exec.Command(path, args...) //nolint:gosec,noctx // the proxy of the guide; it is killed at the end
+	cmd := exec.Command(path, args...) //nolint:noctx // the proxy of the guide; it is killed at the end
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
@@ -187,12 +187,14 @@ func TestBehindNginx(t *testing.T) {
 	t.Parallel()
 	p := newProxied(t)
 	dir := t.TempDir()
-	config := "daemon off; master_process off; pid " + dir + "/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
+	var config strings.Builder
+	fmt.Fprintf(&config, "daemon off; master_process off; pid %s/pid; error_log stderr;\nevents {}\nhttp {\naccess_log off;\n", dir)
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-		config += kind + "_temp_path " + filepath.Join(dir, kind) + ";\n"
+		fmt.Fprintf(&config, "%s_temp_path %s;\n", kind, filepath.Join(dir, kind))
 	}
+	fmt.Fprintf(&config, "%s}\n", p.guide("nginx"))
 	path := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(path, []byte(config+p.guide("nginx")+"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(config.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p.run("nginx", "-c", path, "-p", dir)

@@ -46,6 +46,7 @@ func FailPoints() []string {
 		PointCreateDatabase, PointCreateActivate, PointCreated,
 		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
 		PointProject, PointProjected, PointReplaceFilled, PointDropTombstoned,
+		PointFleetMigrated,
 	}
 }
 
@@ -59,6 +60,11 @@ type Config struct {
 	Ring       *keyring.Ring
 	Log        *slog.Logger
 	Failpoints *failpoint.Set
+
+	// SchemaVersion is the newest version of a portal's own tables, and
+	// AppSteps are the steps of the schema of the platform's app.
+	SchemaVersion int
+	AppSteps      []store.AppStep
 
 	// SoleProcess says that no other process works on these portals, so that
 	// leases left over from an earlier one are void.

@@ -71,8 +71,12 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 	release := l.keepLease(ctx, portalID, fence)
 	defer release()
 
+	var cause error // of the last failure
 	for failures := 0; ; {
 		row, settled, err := l.step(ctx, portalID, fence)
+		if settled && row.State == portico.PortalAborting {
+			err = notCreated(cause)
+		}
 		if settled {
 			return row, err
 		}
@@ -81,6 +85,7 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 			continue
 		}
 		failures++
+		cause = err
 		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil {
 			err = l.stepFailed(ctx, row, fence, err)
 		}
@@ -113,7 +118,7 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 		if err := l.abort(ctx, row, fence); err != nil {
 			return row, false, err
 		}
-		return row, true, busy("The portal could not be created. Try again in a moment.")
+		return row, true, nil // drive knows why
 	case portico.PortalDeleting:
 		if err := l.destroy(ctx, row, fence); err != nil {
 			return row, false, err
@@ -188,6 +193,10 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 	if err != nil {
 		return row, errors.Join(err, l.goElsewhere(ctx, row, fence, err))
 	}
+	schema, err := l.furnish(ctx, row)
+	if err != nil {
+		return row, err
+	}
 	if err := l.config.Failpoints.Hit(ctx, PointCreateActivate); err != nil {
 		return row, err
 	}
@@ -198,6 +207,9 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 	}
 	err = l.store.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.SetPortalState(row.ID, fence, portico.PortalCreating, portico.PortalActive); err != nil {
+			return err
+		}
+		if err := l.recordSchema(tx, schema); err != nil {
 			return err
 		}
 		event := systemEvent(row, portico.ActionPortalCreated)

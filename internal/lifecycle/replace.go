@@ -53,10 +53,19 @@ func (l *Lifecycle) replace(ctx context.Context, row store.PortalRow, fence int6
 	if err := l.projectAll(ctx, fresh); err != nil {
 		return next, err
 	}
+	schema, err := l.furnish(ctx, fresh) // the copy may be older than the app
+	if err != nil {
+		return next, err
+	}
 	if err := l.config.Failpoints.Hit(ctx, PointReplaceFilled); err != nil {
 		return next, err
 	}
-	return next, l.store.Update(ctx, func(tx *store.Tx) error { return pointAt(tx, row, fence, next) })
+	return next, l.store.Update(ctx, func(tx *store.Tx) error {
+		if err := pointAt(tx, row, fence, next); err != nil || len(l.config.AppSteps) == 0 {
+			return err // what the app has in the copy is not known here
+		}
+		return l.recordSchema(tx, schema)
+	})
 }
 
 // pointAt makes a portal's copy its database, and a tombstone of the one that

@@ -55,6 +55,7 @@ type survey struct {
 	tombstones map[string]store.Tombstone // by database name
 	present    map[store.Place]bool       // complete databases that were found
 	unseen     map[string]bool            // clusters that could not be listed: nothing is said of them
+	failed     map[string]string          // by portal id: why its schema is older than it should be
 	findings   []Finding
 	databases  map[string]int // by cluster
 }
@@ -159,6 +160,9 @@ func (s *survey) load(ctx context.Context) error {
 		for _, t := range open {
 			s.tombstones[t.DatabaseName] = t
 		}
+		if err == nil {
+			s.failed, err = tx.FailedSchemas()
+		}
 		return err
 	})
 }
@@ -223,7 +227,10 @@ func (s *survey) judgeRow(row store.PortalRow) {
 		f.Remedy, f.Text = RemedyMark, "active, but its database is missing"
 	case portico.PortalUnavailable:
 		f.Remedy, f.Text = RemedyReport, "unavailable: "+row.LastError
-		if s.present[at] {
+		switch text, failed := s.failed[row.ID]; {
+		case failed && s.present[at]: // its database is well, but not what the app needs
+			f.Text = "not served until 'portico fleet migrate' succeeds: " + text
+		case s.present[at]:
 			f.Remedy = RemedyRecover
 		}
 	default:

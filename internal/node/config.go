@@ -26,6 +26,9 @@ type Config struct {
 	// DatabaseURL is the registry's PostgreSQL database, on whose server the
 	// portals' databases are made; empty: SQLite in the data folder.
 	DatabaseURL string
+	// AppMigrations is a folder with the steps of the schema of the platform's
+	// own app, which every portal's database gets; empty: none.
+	AppMigrations string
 	// Node is this node's name in logs; the host's name when empty.
 	Node string
 	// PublicURL is where the service is reached from outside; empty: where it
@@ -103,6 +106,7 @@ func Settings() []Setting {
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
 		{Name: "database-url", Hide: RedactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
+		{Name: "app-migrations", Doc: "folder with the steps of the schema of the platform's own app, 0001_name.sql and on, which every portal gets", set: str(func(c *Config) *string { return &c.AppMigrations })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
 		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {

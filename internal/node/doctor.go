@@ -207,6 +207,8 @@ func checkOf(f lifecycle.Finding) Check {
 	case lost:
 		c.Status = CheckFail
 		c.Text += "; put the file back, or restore it with 'portico restore DIR --portal " + f.PortalID + "'"
+	case strings.HasPrefix(f.Text, "not served"): // it says itself until when
+		c.Status = CheckFail
 	case f.Remedy == lifecycle.RemedyReport:
 		c.Text += "; left for a person to judge"
 	default:

@@ -43,7 +43,7 @@ type Options struct {
 	// MorePortalSteps is the engine's; the test of upgrades only.
 	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.
-	SignIns, Failures auth.Rate
+	SignIns, Failures, Mails auth.Rate
 	// Timeouts of the public listener; tests only. Zero: DefaultTimeouts.
 	Timeouts Timeouts
 	// AtWork and Readers bound what the API does at once; tests only. Zero: the
@@ -107,12 +107,11 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	sole := exclusive && config.DatabaseURL == "" // PostgreSQL may have other nodes
 	c.Jobs = jobs.New(jobs.Config{Store: c.Store, Log: o.Log, SoleProcess: sole})
 	c.Auth = auth.New(auth.Config{
-		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures,
+		Store: c.Store, Ring: c.Ring, IDs: ids, Log: o.Log, Hasher: o.Hasher, SignIns: o.SignIns, Failures: o.Failures, Mails: o.Mails,
 	})
-	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
-	})
-	c.onClose(c.Lifecycle.Stop)
+	if err := c.openLifecycle(sole, o); err != nil {
+		return nil, err
+	}
 	public, err := publicURL(config)
 	if err != nil {
 		return nil, err
@@ -282,6 +281,10 @@ func (n *Node) openGateway() (err error) {
 	})
 	return err
 }
+
+// GuestRoutes returns the routes of guests' hosts, for the tests that go through
+// all of them.
+func (n *Node) GuestRoutes() []gateway.Route { return n.guests.Routes() }
 
 // handler routes the public listener by host: guests' hosts have nothing in
 // common with the one of the API and the administrators.

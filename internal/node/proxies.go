@@ -70,10 +70,13 @@ func (p Proxies) front(next http.Handler) http.Handler {
 	})
 }
 
-// claimsOrigin reports whether a header is of those in which proxies tell what
-// they were asked.
+// claimsOrigin reports whether a header is of those in which proxies tell where
+// a request came from or went to. The two in which a proxy that asks about a
+// request names that one say nothing about its own.
 func claimsOrigin(name string) bool {
 	switch name {
+	case "X-Forwarded-Uri", "X-Forwarded-Method":
+		return false
 	case "Forwarded", "X-Real-Ip", "X-Original-Url", "X-Original-Host", "X-Rewrite-Url", "X-Host":
 		return true
 	}

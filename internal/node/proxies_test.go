@@ -72,6 +72,8 @@ func TestProxiesFront(t *testing.T) {
 			r.Header.Set(name, "claimed")
 		}
 		r.Header.Set("Accept", "kept")
+		r.Header.Set("X-Forwarded-Uri", "/asked/about")
+		r.Header.Set("X-Forwarded-Method", "GET")
 		for _, h := range tt.headers {
 			r.Header.Add(h[0], h[1])
 		}
@@ -79,7 +81,7 @@ func TestProxiesFront(t *testing.T) {
 			if r.RemoteAddr != tt.want {
 				t.Errorf("%s: from %s, want %s", tt.name, r.RemoteAddr, tt.want)
 			}
-			if len(r.Header) != 1 || r.Header.Get("Accept") != "kept" {
+			if len(r.Header) != 3 || r.Header.Get("Accept") != "kept" || r.Header.Get("X-Forwarded-Uri") == "" || r.Header.Get("X-Forwarded-Method") == "" {
 				t.Errorf("%s: headers are left: %v", tt.name, r.Header)
 			}
 		})).ServeHTTP(nil, r)

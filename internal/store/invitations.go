@@ -265,7 +265,7 @@ func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[str
 // RemoveGuest deletes what gives an account access to a portal, now or later:
 // membership, invitation, mail that waits, sessions and tokens; and the account
 // itself where it was a stub held by nothing else. It reports whether there was
-// anything to remove; the removal is then open until CloseRemoval.
+// anything to remove.
 func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 	var removed int64
 	for _, statement := range []string{
@@ -295,10 +295,7 @@ func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
 	_, err := tx.q.Exec(`DELETE FROM accounts WHERE id = $1 AND proven = 0
 		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.account_id = accounts.id)
 		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = accounts.id)`, accountID)
-	if err != nil {
-		return false, err
-	}
-	return true, tx.openRemoval(portalID, accountID)
+	return true, err
 }
 
 // ReleasePortal deletes all that the registry holds for a portal that is being

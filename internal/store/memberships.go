@@ -149,3 +149,11 @@ func (tx *Tx) CountAdministrators(organization, beside string) (int, error) {
 		organization, beside).Scan(&n)
 	return n, err
 }
+
+// Administered reports whether anybody can sign in as an owner or admin of a
+// production organization.
+func (tx *Tx) Administered() (bool, error) {
+	return tx.exists(`SELECT COUNT(*) FROM memberships m JOIN accounts a ON a.id = m.account_id
+		JOIN organizations o ON o.id = m.organization_id
+		WHERE o.kind = 'production' AND m.role IN ('owner', 'admin') AND a.proven = 1`)
+}

@@ -5,9 +5,9 @@ import "time"
 // RemovalLife is how long a removal that was not answered 200 is remembered.
 const RemovalLife = 24 * time.Hour
 
-// openRemoval remembers that a guest was removed by a call that is not answered
+// OpenRemoval remembers that a guest was removed by a call that is not answered
 // yet.
-func (tx *Tx) openRemoval(portalID, accountID string) error {
+func (tx *Tx) OpenRemoval(portalID, accountID string) error {
 	_, err := tx.q.Exec(`INSERT INTO removals (portal_id, account_id, created_at) VALUES ($1, $2, $3)
 		ON CONFLICT (portal_id, account_id) DO UPDATE SET created_at = excluded.created_at`,
 		portalID, accountID, micros(tx.Now))

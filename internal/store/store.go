@@ -140,6 +140,13 @@ func (tx *Tx) SetMeta(name, value string) error {
 	return err
 }
 
+// TakeMeta removes a named value of the registry if it is this one, and reports
+// whether it was: of several that take the same, one does.
+func (tx *Tx) TakeMeta(name, value string) (bool, error) {
+	n, err := tx.q.Exec(`DELETE FROM meta WHERE name = $1 AND value = $2`, name, value)
+	return n == 1, err
+}
+
 // notFound turns a missing row into the one error that every lookup gives.
 func notFound(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/net/html"
 
@@ -33,7 +32,7 @@ func (w *World) Browser() *Browser { return w.BrowserVia(w.Node.Addr()) }
 func (w *World) BrowserVia(addr string) *Browser {
 	client := NewClient(w.T)
 	transport := &http.Transport{
-		DisableCompression: true,
+		DisableCompression: true, DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, addr)
 		},
@@ -237,32 +236,32 @@ func (w *World) PortalURL(portalID string) string {
 	return w.Node.Control.PortalURL(row.Portal)
 }
 
-// Mail waits for the newest mail of a kind to an address and returns what it
-// leads to.
+// Mail returns what the newest mail of a kind to an address leads to.
 func (w *World) Mail(email string, template store.Template) mail.Target {
 	w.T.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		var found *store.MailPage
-		err := w.Node.Store.View(context.Background(), func(tx *store.Tx) error {
-			pages, err := tx.Mails(1000)
-			for i := range pages {
-				if pages[i].To == email && pages[i].Template == template {
-					found = &pages[i]
-					break
-				}
-			}
-			return err
-		})
-		if err != nil {
-			w.T.Fatal(err)
-		}
-		if found != nil {
-			return w.Node.Control.MailTarget(*found)
-		}
-		if time.Now().After(deadline) {
-			w.T.Fatalf("no mail %s to %s", template, email)
-		}
+	all := w.Mails(email, template)
+	if len(all) == 0 {
+		w.T.Fatalf("no mail %s to %s", template, email)
 	}
+	return all[0]
+}
+
+// Mails returns what the mails of a kind to an address lead to, newest first.
+func (w *World) Mails(email string, template store.Template) (all []mail.Target) {
+	w.T.Helper()
+	err := w.Node.Store.View(context.Background(), func(tx *store.Tx) error {
+		pages, err := tx.Mails(1000)
+		for _, page := range pages {
+			if page.To == email && page.Template == template {
+				all = append(all, w.Node.Control.MailTarget(page))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return all
 }
 
 // Behind returns the setup of a server that is reached at a public address
@@ -272,4 +271,28 @@ func Behind(publicURL string) Setup {
 		c.PublicURL = publicURL
 		c.TrustedProxies = node.Proxies{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("::1/128")}
 	}
+}
+
+// Cookies returns the cookies that would be sent to an address, by name.
+func (b *Browser) Cookies(address string) map[string]string {
+	b.T.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, c := range b.client.Jar.Cookies(u) {
+		all[c.Name] = c.Value
+	}
+	return all
+}
+
+// SetCookie makes the browser hold a cookie for an address.
+func (b *Browser) SetCookie(address, name, value string) {
+	b.T.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	b.client.Jar.SetCookies(u, []*http.Cookie{{Name: name, Value: value, Path: "/"}})
 }

@@ -38,8 +38,10 @@ type MailServer struct {
 	Taken func(Received) (cut bool)
 
 	t     testing.TB
+	end   func()
 	port  int
 	roots *x509.CertPool
+	tls   *tls.Config
 	down  atomic.Bool
 
 	mu         sync.Mutex
@@ -64,7 +66,8 @@ func StartMail(t testing.TB, change ...func(*smtp.Server)) *MailServer {
 	m := &MailServer{t: t, roots: x509.NewCertPool()}
 	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) { return &mailSession{server: m, conn: c}, nil }))
 	s.Domain = "localhost"
-	s.TLSConfig = &tls.Config{Certificates: []tls.Certificate{m.certificate()}, MinVersion: tls.VersionTLS12}
+	m.tls = &tls.Config{Certificates: []tls.Certificate{m.certificate()}, MinVersion: tls.VersionTLS12}
+	s.TLSConfig = m.tls
 	s.ErrorLog = silent{}
 	for _, f := range change {
 		f(s)
@@ -80,10 +83,11 @@ func StartMail(t testing.TB, change ...func(*smtp.Server)) *MailServer {
 			t.Error(err)
 		}
 	})
-	t.Cleanup(func() {
+	m.end = sync.OnceFunc(func() {
 		_ = s.Close() // what is under way is cut
 		done.Wait()
 	})
+	t.Cleanup(m.end)
 	return m
 }
 
@@ -118,6 +122,12 @@ func (m *MailServer) Relay() *mail.Relay {
 		From: netmail.Address{Name: "Portico", Address: "portals@example.com"},
 	}
 }
+
+// Close ends the server before the test does.
+func (m *MailServer) Close() { m.end() }
+
+// TLS returns the configuration of another server that Relay's roots trust.
+func (m *MailServer) TLS() *tls.Config { return m.tls }
 
 // Sender returns a sender of a node's outbox to the server, not started.
 func (m *MailServer) Sender(n *node.Node, change ...func(*mail.Relay)) *mail.Sender {
@@ -275,18 +285,24 @@ func parseMail(to string, raw []byte) (Received, error) {
 // right behind their answers.
 func (w *World) Released() {
 	w.T.Helper()
+	Released(w.T, w.Node)
+}
+
+// Released is World.Released for a node of the caller's.
+func Released(t testing.TB, n *node.Node) {
+	t.Helper()
 	patience := time.NewTimer(10 * time.Second)
 	defer patience.Stop()
 	ticker := time.NewTicker(time.Millisecond)
 	defer ticker.Stop()
 	for {
 		jobs := 0
-		err := w.Node.Store.View(w.T.Context(), func(tx *store.Tx) (err error) {
+		err := n.Store.View(t.Context(), func(tx *store.Tx) (err error) {
 			jobs, err = tx.CountJobs()
 			return err
 		})
 		if err != nil {
-			w.T.Fatal(err)
+			t.Fatal(err)
 		}
 		if jobs == 0 {
 			return
@@ -294,7 +310,7 @@ func (w *World) Released() {
 		select {
 		case <-ticker.C:
 		case <-patience.C:
-			w.T.Fatalf("%d jobs stay", jobs)
+			t.Fatalf("%d jobs stay", jobs)
 		}
 	}
 }

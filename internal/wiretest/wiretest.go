@@ -64,7 +64,7 @@ type Setup func(*node.Config, *node.Options)
 // unlimited lifts the limits on guessing, which tests would run into.
 func unlimited(o *node.Options) {
 	free := auth.Rate{Events: 1 << 20, Per: time.Second}
-	o.SignIns, o.Failures = free, free
+	o.SignIns, o.Failures, o.Mails = free, free, free
 }
 
 // Config returns the configuration of a test's server on a folder.

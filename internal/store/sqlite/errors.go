@@ -3,7 +3,6 @@ package sqlite
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -63,7 +62,7 @@ func translateFile(err error) error {
 	switch {
 	case err == nil || translated(err) || codeOf(err) != 0:
 		return translate(err)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+	case noRoom(err):
 		return storageFull(err)
 	}
 	return unavailable(err)

@@ -292,7 +292,7 @@ func (w *writer) ready(ctx context.Context) error {
 // After an I/O error nothing is tried again on the same connection: the
 // database counts as suspect.
 func (w *writer) giveUp(cause error) error {
-	err := translate(cause)
+	err := w.db.explain(cause)
 	if unsure(codeOf(cause)) {
 		w.distrust()
 	} else if rollback := w.conn.link.run("ROLLBACK"); rollback != nil || readOnly(codeOf(cause)) {

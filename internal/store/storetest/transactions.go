@@ -28,6 +28,9 @@ func transactionTests() []test {
 		{"a cancelled context ends a view", cancelledView},
 		{"a cancelled context stops no update", cancelledUpdate},
 		{"concurrent updates lose nothing", countersExact},
+		{"of two updates that read each other's rows one sees the other", oneStays},
+		{"what was counted is so at the commit", seatsTaken},
+		{"what was looked for and not found is still not there", firstComes},
 		{"a failing neighbour does no harm", neighbours},
 	}
 }
@@ -296,6 +299,86 @@ func addOne(q store.SQL, name string) error {
 		return err
 	}
 	return put(q, name, strconv.Itoa(n+1))
+}
+
+// oneStays has two on duty, of whom each goes off only while the other is on.
+// Both try at once, and one stays.
+func oneStays(s *suite) {
+	for range 10 {
+		s.no(s.update(func(q store.SQL) error { return errors.Join(put(q, "a", "on"), put(q, "b", "on")) }))
+		atOnce(2, func(i int) {
+			own, other := string(rune('a'+i)), string(rune('b'-i))
+			s.noError(s.update(func(q store.SQL) error {
+				if state, err := take(q, other); err != nil || state != "on" {
+					return err
+				}
+				return put(q, own, "off")
+			}))
+		})
+		if s.stored("a") == s.stored("b") {
+			s.Fatalf("both are %s", s.stored("a"))
+		}
+	}
+}
+
+// seatsTaken has many take a seat as long as there are some.
+func seatsTaken(s *suite) {
+	const seats = 3
+	count := func(q store.SQL) (n int, err error) {
+		err = q.QueryRow(`SELECT COUNT(*) FROM meta WHERE name LIKE 'seat%'`).Scan(&n)
+		return n, err
+	}
+	atOnce(8, func(i int) {
+		s.noError(s.update(func(q store.SQL) error {
+			if n, err := count(q); err != nil || n >= seats {
+				return err
+			}
+			return insert(q, "seat"+strconv.Itoa(i))
+		}))
+	})
+	s.no(s.Registry().View(s.Context(), func(q store.SQL) error {
+		n, err := count(q)
+		equal(s, "the number of seats taken", n, seats)
+		return err
+	}))
+}
+
+// firstComes has many write a row that is to be there once. Whoever finds it
+// leaves it; who did not find it and comes second is refused by the constraint,
+// if the engine does not run it again itself.
+func firstComes(s *suite) {
+	atOnce(8, func(i int) {
+		err := s.update(func(q store.SQL) error {
+			if _, err := take(q, "first"); !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
+			_, err := q.Exec(`INSERT INTO meta (name, value) VALUES ('first', $1)`, strconv.Itoa(i))
+			return err
+		})
+		if err != nil && !errors.Is(err, store.ErrUnique) {
+			s.Error(err)
+		}
+	})
+	if s.stored("first") == "" {
+		s.Error("nobody came first")
+	}
+}
+
+// atOnce runs fn so many times at once.
+func atOnce(times int, fn func(i int)) {
+	var wg sync.WaitGroup
+	for i := range times {
+		wg.Go(func() { fn(i) })
+	}
+	wg.Wait()
+}
+
+// noError is no for a goroutine of the test's.
+func (s *suite) noError(err error) {
+	s.Helper()
+	if err != nil {
+		s.Errorf("unexpected error: %v", err)
+	}
 }
 
 // neighbours mixes updates that fail, panic and break constraints with ones
