@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"portico"
 	"portico/internal/jobs"
@@ -14,31 +13,35 @@ import (
 // operation is one portal being driven to a settled state.
 type operation struct {
 	portalID string
-	fence    int64      // of the lease; 0: to be taken; guarded by Lifecycle.mu
-	after    *operation // ran before on the same portal, under a lease now lost
+	fence    int64         // of the lease; 0: to be taken; guarded by Lifecycle.mu
+	given    chan struct{} // closed when the fence came from who joined later
+	after    *operation    // ran before on the same portal, under a lease now lost
 	done     chan struct{}
 	row      store.PortalRow // once done
 	err      error           // once done
 }
 
 // begin joins the operation that runs for a portal or starts one. A caller
-// with a lease of its own gives it to one that waits for a lease; from one that
-// has a lease it has taken that away, so its operation starts as soon as that
-// one has noticed. It returns nil after Stop.
+// with a lease of its own has taken it from the one that runs, so its
+// operation starts as soon as that one has noticed; to one that has no lease
+// yet, and may be waiting for just this one, it gives its own. It returns nil
+// after Stop.
 func (l *Lifecycle) begin(portalID string, fence int64) *operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	running := l.operations[portalID]
+	if running != nil && (fence == 0 || fence == running.fence) {
+		return running
+	}
 	if running != nil && running.fence == 0 {
 		running.fence = fence
-	}
-	if running != nil && (fence == 0 || fence == running.fence) {
+		close(running.given)
 		return running
 	}
 	if l.stopped {
 		return nil
 	}
-	op := &operation{portalID: portalID, fence: fence, after: running, done: make(chan struct{})}
+	op := &operation{portalID: portalID, fence: fence, given: make(chan struct{}), after: running, done: make(chan struct{})}
 	l.operations[portalID] = op
 	l.done.Go(func() { l.run(op) })
 	return op
@@ -61,12 +64,14 @@ func (l *Lifecycle) run(op *operation) {
 }
 
 // drive takes steps until the portal is settled. A failed step is repeated
-// with backoff: a creation until it is given up, a deletion for ever.
+// with backoff: a creation until it is given up, a deletion for ever. While
+// another node works on the portal it waits, to be told of the end or to take
+// over.
 func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, error) {
 	portalID := op.portalID
-	fence, err := l.lease(ctx, op)
-	if err != nil {
-		return store.PortalRow{}, err
+	row, fence, err := l.lease(ctx, op)
+	if err != nil || row.Found() {
+		return row, err
 	}
 	release := l.keepLease(ctx, portalID, fence)
 	defer release()
@@ -318,79 +323,4 @@ func closeTombstones(tx *store.Tx, all []store.Place, evidence string) error {
 		}
 	}
 	return nil
-}
-
-// joinPoll is how often an operation that waits for another's lease looks.
-const joinPoll = 250 * time.Millisecond
-
-// lease returns the fence under which an operation works: that of who began it
-// or came to it since, or of a lease that it takes. While another holds the
-// lease, be it another node or a request of this one that has not come to
-// Settle yet, it waits: a repeated request joins the first wherever that is.
-func (l *Lifecycle) lease(ctx context.Context, op *operation) (int64, error) {
-	for {
-		l.mu.Lock()
-		fence := op.fence
-		l.mu.Unlock()
-		if fence != 0 {
-			return fence, nil
-		}
-		fence, err := l.takeLease(ctx, op.portalID)
-		if !errors.Is(err, store.ErrLeaseHeld) {
-			l.mu.Lock()
-			op.fence = fence // whoever comes with the same joins
-			l.mu.Unlock()
-			return fence, err
-		}
-		if !pause(ctx, joinPoll) {
-			return 0, ctx.Err()
-		}
-	}
-}
-
-// takeLease takes the lease on a portal on its way. In a sole process a lease
-// that is held is one of this process: its operation is joined, under the same
-// fence.
-func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64, err error) {
-	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
-		row, err := tx.PortalByID(portalID)
-		if err != nil || row.Found() {
-			return err // settled: step says so without a lease
-		}
-		fence, err = tx.TakeLease(portalID, LeaseLife, false)
-		if errors.Is(err, store.ErrLeaseHeld) && l.config.SoleProcess {
-			fence, err = row.Fence, nil
-		}
-		return err
-	})
-	return fence, err
-}
-
-// keepLease renews a lease until release is called. A lease that cannot be
-// renewed is lost; the fence then refuses what its holder writes.
-func (l *Lifecycle) keepLease(ctx context.Context, portalID string, fence int64) (release func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	l.done.Go(func() {
-		for pause(ctx, LeaseLife/3) {
-			err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-				return tx.RenewLease(portalID, fence, LeaseLife)
-			})
-			if errors.Is(err, store.ErrLeaseLost) {
-				return
-			}
-		}
-	})
-	return cancel
-}
-
-// pause waits and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
