@@ -27,10 +27,10 @@ func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
 
 // Backup implements store.Engine by SQLite's online backup, within one
 // snapshot: writers go on meanwhile.
-func (e *Engine) Backup(ctx context.Context, name, path string) error {
+func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error {
 	d := e.registry
-	if name != "" {
-		entry, err := e.handles.acquire(ctx, name, false)
+	if at.Name != "" {
+		entry, err := e.handles.acquire(ctx, at.Name, false)
 		if err != nil {
 			return err
 		}

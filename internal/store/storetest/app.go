@@ -122,7 +122,7 @@ func appGoes(s *suite) {
 	version, err := s.app(id, steps...)
 	s.no(err)
 	equal(s, "the version", version, 2)
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 	for what, f := range s.found() {
 		s.Errorf("left: %s, %+v", what, f)
 	}
