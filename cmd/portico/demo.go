@@ -68,6 +68,13 @@ with it, the folder is seeded once and served again the next time.`,
 // introduce tells a person what there is to try.
 func (p *program) introduce(n *node.Node, demo node.Demo, temporary bool) {
 	admin := demo.Account(portico.Admin, portico.Production)
+	guest := demo.Account(portico.Guest, portico.PortalKind)
+	portal := demo.URL
+	for _, one := range demo.Portals {
+		if one.ID == guest.OrganizationID {
+			portal = one.URL
+		}
+	}
 	where := n.Config.Data
 	if temporary {
 		where += " (gone at the end)"
@@ -76,13 +83,14 @@ func (p *program) introduce(n *node.Node, demo node.Demo, temporary bool) {
 
   Data           %s
   API reference  %s/docs   for models: %s/llms.txt
-  Mail           %s/dev/mail shows every mail with its link
+  Mail           %s/dev/mail: open an invitation and follow its link to be a guest
+  A portal       %s   guest   %s   %s
   Sign in as     %s   %s
   Everybody      %s
 
   Try:
   curl -s %s/v1/portal -H 'Authorization: Bearer %s'
 
-`, p.version, demo.URL, where, demo.URL, demo.URL, demo.URL, admin.Email, admin.Password,
+`, p.version, demo.URL, where, demo.URL, demo.URL, demo.URL, portal, guest.Email, guest.Password, admin.Email, admin.Password,
 		filepath.Join(n.Config.Data, node.DemoFile), demo.URL, admin.Token)
 }

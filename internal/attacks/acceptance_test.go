@@ -49,7 +49,7 @@ func everyOrder(t *testing.T) { //nolint:paralleltest // as above
 		}
 		life.portal, life.alive = portal.ID, true
 		r.Repeat(map[string]func(*rapid.T){
-			"invite": life.invite, "revoke": life.revoke, "expire": life.expire, "remove": life.remove, "delete": life.remove2,
+			"invite": life.invite, "resend": life.resend, "revoke": life.revoke, "expire": life.expire, "remove": life.remove, "delete": life.deletePortal,
 			"accept by password": life.claim, "accept by password, at once": life.claimAtOnce, "accept by a mailed code": life.code,
 			"accept by signing in": life.signIn, "accept signed in": life.join, "accept as another": life.asAnother,
 			"": life.check,
@@ -145,23 +145,21 @@ func (l *oneLife) read(r *rapid.T) {
 	l.tokens = append(l.tokens, auth.InvitationToken(l.Node.Ring.MAC(keyring.LabelInvitations), l.portal, l.invitation, l.generation))
 }
 
-// revoke writes what taking an invitation back writes.
 func (l *oneLife) revoke(r *rapid.T) {
-	if !l.alive || !l.pending {
-		return
+	err := l.Node.Control.RevokeInvitation(context.Background(), l.by, control.Once{}, l.portal, l.invitation)
+	expect(r, "revoke", err, l.alive && l.invitation != "" && (l.pending || l.revoked))
+	if err == nil {
+		l.pending, l.revoked = false, true
 	}
-	err := l.Node.Store.Update(context.Background(), func(tx *store.Tx) error {
-		link, err := tx.InvitationLink(l.portal, l.invitation)
-		if err != nil {
-			return err
-		}
-		link.State = portico.InvitationRevoked
-		return tx.SaveInvitations([]portico.Invitation{link.Invitation})
-	})
-	if err != nil {
-		r.Fatal(err)
+}
+
+// resend makes a new generation of what waits, has run out, or came back.
+func (l *oneLife) resend(r *rapid.T) {
+	_, err := l.Node.Control.ResendInvitation(context.Background(), l.by, control.Once{}, l.portal, l.invitation)
+	expect(r, "resend", err, l.alive && l.pending)
+	if err == nil {
+		l.read(r)
 	}
-	l.pending, l.revoked = false, true
 }
 
 func (l *oneLife) expire(*rapid.T) { l.clock.Move(portico.InvitationLife) }
@@ -180,8 +178,8 @@ func (l *oneLife) remove(r *rapid.T) {
 	}
 }
 
-// remove2 deletes the portal, now and then.
-func (l *oneLife) remove2(r *rapid.T) {
+// deletePortal deletes the portal, now and then.
+func (l *oneLife) deletePortal(r *rapid.T) {
 	if rapid.IntRange(0, 5).Draw(r, "sure") > 0 {
 		return
 	}

@@ -105,7 +105,7 @@ func runnerBounds(a *arena) {
 			continue
 		}
 		program := string(a.expect(200, "GET", address, "", nil).Body)
-		for _, word := range strings.Fields("localStorage sessionStorage indexedDB document.cookie innerHTML outerHTML insertAdjacentHTML document.write eval( Function( " +
+		for word := range strings.FieldsSeq("localStorage sessionStorage indexedDB document.cookie innerHTML outerHTML insertAdjacentHTML document.write eval( Function( " +
 			"import( postMessage sendBeacon WebSocket XMLHttpRequest window.open location.hash location.search console. http: https:") {
 			if strings.Contains(program, word) {
 				a.Errorf("%s has %s", address, word)
@@ -129,7 +129,7 @@ func runnerBounds(a *arena) {
 }
 
 func referenceErrors(a *arena) {
-	for _, path := range strings.Fields("/docs/nope /docs/portal.html /docs/portal/x /docs/assets /docs/assets/ /docs/assets/web.css /docs/assets/runner.js /docs/assets/group.html /docs/assets/..%2fportal /docs/assets/%2e%2e/%2e%2e/go.mod /llms-full.md /openapi.yaml") {
+	for path := range strings.FieldsSeq("/docs/nope /docs/portal.html /docs/portal/x /docs/assets /docs/assets/ /docs/assets/web.css /docs/assets/runner.js /docs/assets/group.html /docs/assets/..%2fportal /docs/assets/%2e%2e/%2e%2e/go.mod /llms-full.md /openapi.yaml") {
 		answer := a.do("GET", path, "", nil)
 		if answer.Status != 404 || len(answer.Body) > 200 {
 			a.Errorf("%s: %d, %d bytes", path, answer.Status, len(answer.Body))
