@@ -301,6 +301,10 @@ func (n *Node) handler() http.Handler {
 	})
 }
 
+// Console returns the administrators' pages, for the tests that hold their
+// routes against the authorization matrix.
+func (n *Node) Console() *console.Console { return n.console }
+
 // URL returns where the node is reached from outside.
 func (n *Node) URL() string {
 	u, err := publicURL(n.Config)
