@@ -52,7 +52,7 @@ faults: needs ## every fault at full length, one line a case (over an hour)
 
 attacks: needs ## every attack at full length, one line a case
 	@{ $(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full; \
-	   $(GO) test -count=1 -v -run '^TestMatrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
+	   $(GO) test -count=1 -v -run '^Test(Console)?Matrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
 
 e2e: ## flows in a browser, and clients that generators made, against a demo (needs chromium, node)
 	@.ci/needs e2e

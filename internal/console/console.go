@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"portico/internal/auth"
@@ -70,25 +71,43 @@ func New(config Config) (*Console, error) {
 	for _, route := range c.routes() {
 		c.mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) { c.serve(w, r, route) })
 	}
-	c.handler = c.pages.Watch(config.Observe, c.pages.Protect(c.mux))
+	c.handler = c.pages.Watch(config.Observe, c.pages.Protect(http.HandlerFunc(c.dispatch)))
 	return c, nil
 }
 
 // Owns reports whether a request is for a page or file of the console, whatever
 // its method.
-func (c *Console) Owns(r *http.Request) bool {
-	_, pattern := c.mux.Handler(r)
-	if pattern != "" {
-		return true
-	}
+func (c *Console) Owns(r *http.Request) bool { return len(c.methods(r)) > 0 }
+
+// methods returns those with which the path of a request is a route.
+func (c *Console) methods(r *http.Request) (all []string) {
 	other := *r
 	for _, method := range []string{http.MethodGet, http.MethodPost} {
 		other.Method = method
 		if _, pattern := c.mux.Handler(&other); pattern != "" {
-			return true
+			all = append(all, method)
 		}
 	}
-	return false
+	return all
+}
+
+// dispatch routes a request. ServeMux would answer a wrong method without a
+// page.
+func (c *Console) dispatch(w http.ResponseWriter, r *http.Request) {
+	if _, pattern := c.mux.Handler(r); pattern != "" {
+		c.mux.ServeHTTP(w, r)
+		return
+	}
+	allowed := c.methods(r)
+	if len(allowed) == 0 {
+		c.pages.Fail(w, r, web.NoPage())
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	c.pages.Fail(w, r, web.Problem{
+		Status: http.StatusMethodNotAllowed, Title: "That is not how this page is used",
+		Text: "A form may have been opened as a page. Go back, and send it from there.", Action: web.Link{Href: "/", Text: "To the portals"},
+	})
 }
 
 // ServeHTTP implements http.Handler.

@@ -34,8 +34,9 @@ type guestList struct {
 type guestRow struct {
 	portico.PortalUser
 
-	Now       portico.GuestStatus
-	InvitedBy string
+	Now        portico.GuestStatus
+	InvitedBy  string
+	Invitation string // its id, as long as it can be sent again or revoked
 }
 
 func (c *Console) listGuests(q *request) error {
@@ -70,8 +71,11 @@ func (l *guestList) read(q *request) error {
 		return err
 	}
 	for _, u := range page.Users {
-		by := page.Names[u.CreatedBy]
-		l.Rows = append(l.Rows, guestRow{u, u.StatusAt(page.Now), by})
+		row := guestRow{PortalUser: u, Now: u.StatusAt(page.Now), InvitedBy: page.Names[u.CreatedBy]}
+		if row.Now != portico.GuestActive {
+			row.Invitation = page.Invitations[u.ID].ID
+		}
+		l.Rows = append(l.Rows, row)
 	}
 	at := func(after string) string {
 		return address(l.Path+"/guests", "q", l.Query, "status", string(l.Status), "after", after)
@@ -135,6 +139,20 @@ func (c *Console) removeGuest(q *request) error {
 		return err
 	}
 	return q.seeOther("/portals/" + q.param("portal") + "/guests?did=guest-removed")
+}
+
+func (c *Console) resendInvitation(q *request) error {
+	if _, err := c.control.ResendInvitation(q.ctx(), q.by, control.Once{}, q.param("portal"), q.param("invitation")); err != nil {
+		return err
+	}
+	return q.seeOther("/portals/" + q.param("portal") + "/guests?did=invitation-resent")
+}
+
+func (c *Console) revokeInvitation(q *request) error {
+	if err := c.control.RevokeInvitation(q.ctx(), q.by, control.Once{}, q.param("portal"), q.param("invitation")); err != nil {
+		return err
+	}
+	return q.seeOther("/portals/" + q.param("portal") + "/guests?did=invitation-revoked")
 }
 
 // exportGuests answers with all guests that the filter finds, page by page.

@@ -265,18 +265,20 @@ func (q *request) show(name, title string, data any, change ...func(*web.Page)) 
 
 // notices are what a page says after a form, by the word in its address.
 var notices = map[string]web.Notice{
-	"portal-created":  {Kind: "good", Title: "The portal is ready.", Text: "Its database is made and its address answers."},
-	"portal-updated":  {Kind: "good", Title: "Saved."},
-	"portal-deleted":  {Kind: "good", Title: "The portal is deleted.", Text: "Its database is gone."},
-	"guest-removed":   {Kind: "good", Title: "The guest is removed.", Text: "Their access ended at once."},
-	"list-discarded":  {Kind: "good", Title: "The list is discarded.", Text: "Nobody was invited."},
-	"token-revoked":   {Kind: "good", Title: "The token is revoked.", Text: "It is worth nothing from now on."},
-	"member-added":    {Kind: "good", Title: "The member is added."},
-	"member-changed":  {Kind: "good", Title: "The role is changed."},
-	"member-removed":  {Kind: "good", Title: "The member is removed.", Text: "Their sessions and tokens for this organization ended."},
-	"signed-out":      {Kind: "good", Title: "You are signed out."},
-	"switched":        {Kind: "good", Title: "You are in another organization now."},
-	"installation-up": {Kind: "good", Title: "Welcome.", Text: "The installation is yours. Create the first portal."},
+	"portal-created":     {Kind: "good", Title: "The portal is ready.", Text: "Its database is made and its address answers."},
+	"portal-updated":     {Kind: "good", Title: "Saved."},
+	"portal-deleted":     {Kind: "good", Title: "The portal is deleted.", Text: "Its database is gone."},
+	"guest-removed":      {Kind: "good", Title: "The guest is removed.", Text: "Their access ended at once."},
+	"invitation-resent":  {Kind: "good", Title: "The invitation is sent again.", Text: "The link before it is void."},
+	"invitation-revoked": {Kind: "good", Title: "The invitation is revoked.", Text: "Its link is void."},
+	"list-discarded":     {Kind: "good", Title: "The list is discarded.", Text: "Nobody was invited."},
+	"token-revoked":      {Kind: "good", Title: "The token is revoked.", Text: "It is worth nothing from now on."},
+	"member-added":       {Kind: "good", Title: "The member is added."},
+	"member-changed":     {Kind: "good", Title: "The role is changed."},
+	"member-removed":     {Kind: "good", Title: "The member is removed.", Text: "Their sessions and tokens for this organization ended."},
+	"signed-out":         {Kind: "good", Title: "You are signed out."},
+	"switched":           {Kind: "good", Title: "You are in another organization now."},
+	"installation-up":    {Kind: "good", Title: "Welcome.", Text: "The installation is yours. Create the first portal."},
 }
 
 // as gives a page a status of its own: that of a form shown again.

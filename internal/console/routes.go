@@ -31,6 +31,8 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Path: "/portals/{portal}/guests", handle: c.listGuests},
 		{Method: "GET", Path: "/portals/{portal}/guests.csv", handle: c.exportGuests},
 		{Method: "POST", Path: "/portals/{portal}/guests/{user}/remove", handle: c.removeGuest},
+		{Method: "POST", Path: "/portals/{portal}/invitations/{invitation}/resend", handle: c.resendInvitation},
+		{Method: "POST", Path: "/portals/{portal}/invitations/{invitation}/revoke", handle: c.revokeInvitation},
 		{Method: "GET", Path: "/portals/{portal}/activity", handle: c.portalActivity},
 		{Method: "GET", Path: "/portals/{portal}/api", handle: c.portalAPI},
 		{Method: "GET", Path: "/portals/{portal}/settings", handle: c.portalSettings},

@@ -68,8 +68,9 @@ func (c *Control) PortalOverview(ctx context.Context, by portico.Principal, port
 type GuestList struct {
 	GuestPage
 
-	More  bool              // there are others after the last one
-	Names map[string]string // the addresses of those who invited them, by account
+	More        bool                          // there are others after the last one
+	Names       map[string]string             // the addresses of those who invited them, by account
+	Invitations map[string]portico.Invitation // by the guest's account
 }
 
 // GuestList returns one page of a portal's guests, filter.Limit of them.
@@ -92,16 +93,20 @@ func (c *Control) GuestList(ctx context.Context, by portico.Principal, portalID 
 	if out.More = len(out.Users) > limit; out.More {
 		out.Users = out.Users[:limit]
 	}
-	var inviters []string
+	var guests, inviters []string
 	for _, u := range out.Users {
-		inviters = append(inviters, u.CreatedBy)
+		guests, inviters = append(guests, u.ID), append(inviters, u.CreatedBy)
 	}
 	out.Names = map[string]string{}
 	err = c.store.View(ctx, func(tx *store.Tx) error {
 		found, err := tx.AccountsByIDs(distinct(inviters))
+		if err != nil {
+			return err
+		}
 		for id, a := range found {
 			out.Names[id] = a.Email
 		}
+		out.Invitations, err = tx.InvitationsOf(out.Portal.ID, guests)
 		return err
 	})
 	return out, err

@@ -37,6 +37,25 @@ type childConfig struct {
 	OpenFiles   uint64 // limit of the process; 0: as it is
 	MemoryLimit int64  // bytes that the garbage collector aims at; 0: none
 	MoreSteps   bool   // the portals' schema is one version newer
+
+	AppMigrations          string // folder of the steps of the app's schema
+	DatabaseURL, SecretKey string // of a registry in PostgreSQL
+}
+
+// setup makes a node one that the configuration says.
+func (config childConfig) setup(c *node.Config, o *node.Options) {
+	o.Synchronous = config.Synchronous
+	c.PublicURL = "http://localhost:8010" // the same after each restart
+	c.AppMigrations = config.AppMigrations
+	if config.DatabaseURL != "" {
+		c.DatabaseURL, c.SecretKey = config.DatabaseURL, config.SecretKey
+	}
+	if config.OpenPortals > 0 {
+		c.OpenPortals = config.OpenPortals
+	}
+	if config.MoreSteps {
+		o.MorePortalSteps = moreSteps()
+	}
 }
 
 // hello is the first line of a child on stdout.
@@ -100,16 +119,7 @@ func runChild(raw string) int {
 		return say(hello{Error: err.Error()}, 2)
 	}
 	before := time.Now()
-	n, err := wiretest.Open(config.Dir, func(c *node.Config, o *node.Options) {
-		o.Failpoints, o.Synchronous = p.outer, config.Synchronous
-		c.PublicURL = "http://localhost:8010" // the same after each restart
-		if config.OpenPortals > 0 {
-			c.OpenPortals = config.OpenPortals
-		}
-		if config.MoreSteps {
-			o.MorePortalSteps = moreSteps()
-		}
-	})
+	n, err := wiretest.Open(config.Dir, config.setup, func(_ *node.Config, o *node.Options) { o.Failpoints = p.outer })
 	if err != nil {
 		return say(hello{Error: err.Error()}, 3)
 	}
@@ -127,6 +137,9 @@ func runChild(raw string) int {
 		case "reconcile":
 			_, err := n.Lifecycle.Reconcile(context.Background(), -1)
 			say(report{}.with(err), 0)
+		case "fleet":
+			result, err := n.Lifecycle.MigrateFleet(context.Background(), nil)
+			say(report{Fleet: result}.with(err), 0)
 		case "close":
 			n.Close()
 			say(report{}.with(goleak.Find()), 0)
@@ -144,6 +157,7 @@ type report struct {
 	Hits              int
 	Points            []failpoint.Point
 	Goroutines, Files int
+	Fleet             lifecycle.FleetResult
 }
 
 func (r report) with(err error) report {

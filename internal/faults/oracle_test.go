@@ -162,6 +162,7 @@ var absurdities = []struct{ what, query string }{
 	{"invitation without exactly one mail", `SELECT i.id, i.portal_id FROM invitations i
 		WHERE i.state <> 'revoked' AND (SELECT COUNT(*) FROM outbox x WHERE x.invitation_id = i.id AND x.generation = i.generation) <> 1`},
 	{"invitation to a portal that is not there", `SELECT i.id, i.portal_id FROM invitations i LEFT JOIN portals p ON p.id = i.portal_id WHERE p.id IS NULL`},
+	{"removal in a portal that is not there", `SELECT r.portal_id, r.account_id FROM removals r LEFT JOIN portals p ON p.id = r.portal_id WHERE p.id IS NULL`},
 	{"invitation of nobody", `SELECT i.id FROM invitations i LEFT JOIN accounts a ON a.id = i.account_id WHERE a.id IS NULL`},
 	{"membership in nothing", `SELECT m.organization_id FROM memberships m LEFT JOIN organizations o ON o.id = m.organization_id WHERE o.id IS NULL`},
 	{"guest without an accepted invitation", `SELECT m.organization_id, m.account_id FROM memberships m LEFT JOIN invitations i ON

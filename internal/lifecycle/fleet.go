@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"portico"
 	"portico/internal/store"
@@ -13,8 +14,7 @@ import (
 const PointFleetMigrated = "lifecycle.fleet.migrated"
 
 // waves are the first portals of a sweep over the fleet, before all others: the
-// canary alone, then a few. So many that do not come to their end stop it: when
-// the canary fails, or more than one of the few, the step is to blame and not
+// canary alone, then a few. So many that fail stop it: when the canary does, or more than one of the few, the step is to blame and not
 // the portal.
 var waves = [...]struct{ portals, stop int }{{1, 1}, {5, 2}}
 
@@ -47,7 +47,7 @@ func (l *Lifecycle) MigrateFleet(ctx context.Context, progress func(done, total 
 		wave := fresh[:min(w.portals, len(fresh))]
 		fresh = fresh[len(wave):]
 		f.sweep(ctx, wave)
-		if f.result.Failed+f.result.Postponed >= w.stop {
+		if f.result.Failed >= w.stop {
 			f.result.Stopped = len(fresh)+len(failed) > 0
 			return f.result, ctx.Err()
 		}
@@ -157,7 +157,7 @@ func (f *fleet) count(o outcome) {
 
 // migrateFound migrates one portal under its lease and records what came of it.
 func (l *Lifecycle) migrateFound(ctx context.Context, row store.PortalRow) outcome {
-	now, fence, err := l.leaseFound(ctx, row.ID)
+	now, fence, err := l.awaitLease(ctx, row.ID)
 	if portico.KindOf(err) == portico.KindNotFound {
 		return outcomeGone
 	}
@@ -184,6 +184,17 @@ func (l *Lifecycle) migrateFound(ctx context.Context, row store.PortalRow) outco
 	}
 	l.log.Error("a portal's schema could not be brought to the newest version; it is not served until that succeeds", "portal", row.ID, "error", err)
 	return outcomeFailed
+}
+
+// awaitLease takes the lease on a portal that is found. One that a process held
+// which was killed, the sweep before above all, runs out meanwhile.
+func (l *Lifecycle) awaitLease(ctx context.Context, portalID string) (row store.PortalRow, fence int64, err error) {
+	for waited := time.Duration(0); ; waited += LeaseLife / 10 {
+		row, fence, err = l.leaseFound(ctx, portalID)
+		if !errors.Is(err, store.ErrLeaseHeld) || waited > LeaseLife || !pause(ctx, LeaseLife/10) {
+			return row, fence, err
+		}
+	}
 }
 
 // passes reports whether an error of a migration says nothing of the portal

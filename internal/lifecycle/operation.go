@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"time"
 
 	"portico"
 	"portico/internal/jobs"
@@ -14,8 +13,9 @@ import (
 // operation is one portal being driven to a settled state.
 type operation struct {
 	portalID string
-	fence    int64      // of the lease; 0: to be taken; guarded by Lifecycle.mu
-	after    *operation // ran before on the same portal, under a lease now lost
+	fence    int64         // of the lease; 0: to be taken; guarded by Lifecycle.mu
+	given    chan struct{} // closed when the fence came from who joined later
+	after    *operation    // ran before on the same portal, under a lease now lost
 	done     chan struct{}
 	row      store.PortalRow // once done
 	err      error           // once done
@@ -23,7 +23,9 @@ type operation struct {
 
 // begin joins the operation that runs for a portal or starts one. A caller
 // with a lease of its own has taken it from the one that runs, so its
-// operation starts as soon as that one has noticed. It returns nil after Stop.
+// operation starts as soon as that one has noticed; to one that has no lease
+// yet, and may be waiting for just this one, it gives its own. It returns nil
+// after Stop.
 func (l *Lifecycle) begin(portalID string, fence int64) *operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -31,10 +33,15 @@ func (l *Lifecycle) begin(portalID string, fence int64) *operation {
 	if running != nil && (fence == 0 || fence == running.fence) {
 		return running
 	}
+	if running != nil && running.fence == 0 {
+		running.fence = fence
+		close(running.given)
+		return running
+	}
 	if l.stopped {
 		return nil
 	}
-	op := &operation{portalID: portalID, fence: fence, after: running, done: make(chan struct{})}
+	op := &operation{portalID: portalID, fence: fence, given: make(chan struct{}), after: running, done: make(chan struct{})}
 	l.operations[portalID] = op
 	l.done.Go(func() { l.run(op) })
 	return op
@@ -57,17 +64,14 @@ func (l *Lifecycle) run(op *operation) {
 }
 
 // drive takes steps until the portal is settled. A failed step is repeated
-// with backoff: a creation until it is given up, a deletion for ever.
+// with backoff: a creation until it is given up, a deletion for ever. While
+// another node works on the portal it waits, to be told of the end or to take
+// over.
 func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, error) {
-	portalID, fence := op.portalID, op.fence
-	if fence == 0 {
-		var err error
-		if fence, err = l.takeLease(ctx, portalID); err != nil {
-			return store.PortalRow{}, err
-		}
-		l.mu.Lock()
-		op.fence = fence // whoever comes with the same joins
-		l.mu.Unlock()
+	portalID := op.portalID
+	row, fence, err := l.lease(ctx, op)
+	if err != nil || row.Found() {
+		return row, err
 	}
 	release := l.keepLease(ctx, portalID, fence)
 	defer release()
@@ -319,54 +323,4 @@ func closeTombstones(tx *store.Tx, names []string, evidence string) error {
 		}
 	}
 	return nil
-}
-
-// takeLease takes the lease on a portal on its way. In a sole process a lease
-// that is held is one of this process, taken with the row by a request that has
-// not come to Settle yet: its operation is joined, under the same fence.
-func (l *Lifecycle) takeLease(ctx context.Context, portalID string) (fence int64, err error) {
-	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
-		row, err := tx.PortalByID(portalID)
-		if err != nil || row.Found() {
-			return err // settled: step says so without a lease
-		}
-		fence, err = tx.TakeLease(portalID, LeaseLife, false)
-		if errors.Is(err, store.ErrLeaseHeld) && l.config.SoleProcess {
-			fence, err = row.Fence, nil
-		}
-		return err
-	})
-	if errors.Is(err, store.ErrLeaseHeld) {
-		err = busy("The portal is being worked on by another node. Repeat the request to wait for it.")
-	}
-	return fence, err
-}
-
-// keepLease renews a lease until release is called. A lease that cannot be
-// renewed is lost; the fence then refuses what its holder writes.
-func (l *Lifecycle) keepLease(ctx context.Context, portalID string, fence int64) (release func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	l.done.Go(func() {
-		for pause(ctx, LeaseLife/3) {
-			err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-				return tx.RenewLease(portalID, fence, LeaseLife)
-			})
-			if errors.Is(err, store.ErrLeaseLost) {
-				return
-			}
-		}
-	})
-	return cancel
-}
-
-// pause waits and reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }

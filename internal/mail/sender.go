@@ -366,37 +366,43 @@ func (s *Sender) send(l *link, page store.MailPage) error {
 	return l.send(s.config.Relay.From.Address, to, message)
 }
 
-// settle records what became of a mail.
-func (s *Sender) settle(ctx context.Context, page store.MailPage, failure error) error {
-	now := s.config.Store.Now()
-	outcome := OutcomeSent
-	page.State, page.Detail, page.RunAt = portico.MailSent, "", now
+// judge writes into a mail what became of it, and returns that in a word and
+// how long it waits before it is tried again.
+func (s *Sender) judge(m *store.Mail, failure error) (outcome Outcome, wait time.Duration) {
 	refusal, refused := errors.AsType[*RefusedError](failure)
 	switch {
 	case failure == nil:
+		m.State, m.Detail = portico.MailSent, ""
+		return OutcomeSent, 0
 	case refused && refusal.Sender:
 		// Our address, or our credit, is what the relay does not like: no mail is to blame.
 		s.unusable(failure)
-		outcome = OutcomeRetried
-		page.State, page.Detail = portico.MailWaiting, refusal.Detail
-		page.Attempts--
+		m.Detail = refusal.Detail
+		m.Attempts--
+		return OutcomeRetried, 0
 	case refused && refusal.Permanent:
-		outcome = OutcomeBounced
-		page.State, page.Detail = portico.MailBounced, refusal.Detail
-	default:
-		page.Detail = "the connection to the mail server broke"
-		if refused {
-			page.Detail = refusal.Detail
-		}
-		wait, again := portico.NextMailAttempt(page.Attempts)
-		outcome, page.State, page.RunAt = OutcomeRetried, portico.MailWaiting, now.Add(wait)
-		if !again {
-			outcome, page.State = OutcomeBounced, portico.MailBounced
-		}
-		s.config.Log.Info("a mail was put off", "mail", page.ID, "attempt", page.Attempts, "in", wait.String(), "error", failure)
+		m.State, m.Detail = portico.MailBounced, refusal.Detail
+		return OutcomeBounced, 0
 	}
+	m.Detail = "the connection to the mail server broke"
+	if refused {
+		m.Detail = refusal.Detail
+	}
+	wait, again := portico.NextMailAttempt(m.Attempts)
+	if !again {
+		m.State = portico.MailBounced
+		return OutcomeBounced, 0
+	}
+	s.config.Log.Info("a mail was put off", "mail", m.ID, "attempt", m.Attempts, "in", wait.String(), "error", failure)
+	return OutcomeRetried, wait
+}
+
+// settle records what became of a mail.
+func (s *Sender) settle(ctx context.Context, page store.MailPage, failure error) error {
+	outcome, wait := s.judge(&page.Mail, failure)
 	ours := false
 	err := s.config.Store.Update(store.WithReserve(context.WithoutCancel(ctx)), func(tx *store.Tx) (err error) {
+		page.RunAt = tx.Now.Add(wait)
 		if ours, err = tx.SettleMail(page.Mail); err != nil || !ours || page.State != portico.MailBounced {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"portico"
 	"portico/internal/mail"
 	"portico/internal/wiretest"
 )
@@ -64,5 +65,37 @@ func TestSendersShare(t *testing.T) {
 	}
 	if sum := counts[0] + counts[1] + counts[2] + counts[3]; sum != 120 {
 		t.Errorf("%v were counted as sent", counts)
+	}
+}
+
+// TestFair sends a large import beside the mail of many small organizations:
+// those need not wait for it.
+func TestFair(t *testing.T) {
+	t.Parallel()
+	w, server := wiretest.Start(t), wiretest.StartMail(t)
+	var large []string
+	for i := range 200 {
+		large = append(large, fmt.Sprintf("guest-%d@host-%d.example.com", i, i%10))
+	}
+	invite(t, w, w.Admin.Token, large...)
+	const small = 5
+	for i := range small {
+		o := w.Organization(fmt.Sprintf("Small %d", i), portico.Production, "")
+		admin := w.Person(fmt.Sprintf("admin@small-%d.example.com", i), o, portico.Admin)
+		invite(t, w, admin.Token, fmt.Sprintf("small-%d@host-%d.example.net", i, i))
+	}
+	w.Released()
+	if err := server.Sender(w.Node).SendDue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := server.Received()
+	last := 0
+	for i, m := range got {
+		if strings.HasPrefix(m.To, "small") {
+			last = i
+		}
+	}
+	if len(got) != len(large)+small || last > 100 {
+		t.Errorf("%d mails, the last of the small organizations was number %d", len(got), last)
 	}
 }

@@ -120,17 +120,17 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})
-	return c, c.openMail(exclusive, o)
+	return c, c.openMail(sole, o)
 }
 
 // openMail readies the sender of mail.
-func (c *Core) openMail(exclusive bool, o Options) error {
+func (c *Core) openMail(sole bool, o Options) error {
 	relay, err := c.Config.Relay()
 	if relay != nil && o.Relay != nil {
 		o.Relay(relay)
 	}
 	c.Mail = mail.NewSender(mail.Config{
-		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: exclusive,
+		Store: c.Store, Relay: relay, Log: o.Log, Target: c.Control.MailTarget, Bounced: c.Control.MailBounced, SoleProcess: sole,
 	})
 	return err
 }
@@ -300,6 +300,10 @@ func (n *Node) handler() http.Handler {
 		n.guests.ServeHTTP(w, r)
 	})
 }
+
+// Console returns the administrators' pages, for the tests that hold their
+// routes against the authorization matrix.
+func (n *Node) Console() *console.Console { return n.console }
 
 // URL returns where the node is reached from outside.
 func (n *Node) URL() string {

@@ -75,12 +75,8 @@ func (tx *Tx) VoidMailLeases() error {
 }
 
 // SentLately returns when the address of a mail was sent others that count with
-// it, within portico.MailWindow, oldest first. Until the transaction ends no
-// other one counts mail of the account.
+// it, within portico.MailWindow, oldest first.
 func (tx *Tx) SentLately(m MailPage) ([]time.Time, error) {
-	if _, err := tx.q.Exec(`UPDATE accounts SET email_key = email_key WHERE id = $1`, m.AccountID); err != nil {
-		return nil, err
-	}
 	var at []time.Time
 	err := scanAll(tx.q, `SELECT sent_at FROM sent_mails
 		WHERE email_key = $1 AND solicited = $2 AND sent_at > $3 AND mail_id <> $4 ORDER BY sent_at`,
