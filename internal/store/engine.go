@@ -129,6 +129,9 @@ type Found struct {
 	Size     int64     // bytes, where cheap to tell
 }
 
+// AppCopy is what the name of an app's copy ends in after that of the portal's.
+const AppCopy = ".app"
+
 // Engine keeps the registry and the portal databases. Every method is
 // idempotent: repeated after a crash it goes on where it was.
 type Engine interface {
@@ -165,7 +168,9 @@ type Engine interface {
 	Quarantine(ctx context.Context, at Place) error
 
 	// Backup writes a consistent copy of the registry (an empty place) or of a
-	// portal's database to a new file at path, while both are in use.
+	// portal's database to a new file at path, while both are in use. Where the
+	// app's database is a file of its own, its copy is a second new file, at
+	// path and AppCopy, which Restore looks for.
 	Backup(ctx context.Context, at Place, path string) error
 
 	// Restore makes the database of id from a copy that Backup wrote, under

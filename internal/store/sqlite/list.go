@@ -63,20 +63,22 @@ func (e *Engine) listFolder(ctx context.Context, dir string, fn func(store.Found
 	if len(names) == 0 {
 		return e.stray(dir, fn)
 	}
-	complete := false
+	var apps []string             // the names of their apps' databases
 	told := make(map[string]bool) // databases that fn heard of
 	for _, file := range names {
 		name, isDatabase := strings.CutSuffix(file, ".db")
 		if rel, err := portalFile(name); !isDatabase || err != nil || rel != filepath.Join(dir, file) {
 			continue
 		}
-		complete, told[name] = true, true
+		told[name] = true
+		_, generation, _ := portico.ParseDatabaseName(name)
+		apps = append(apps, appFile(generation))
 		if err := e.listDatabase(ctx, name, filepath.Join(dir, file), fn); err != nil {
 			return err
 		}
 	}
 	for _, file := range names {
-		if err := e.listOther(dir, file, complete, told, fn); err != nil {
+		if err := e.listOther(dir, file, apps, told, fn); err != nil {
 			return err
 		}
 	}
@@ -85,11 +87,11 @@ func (e *Engine) listFolder(ctx context.Context, dir string, fn func(store.Found
 
 // listOther tells of what is no database: what a create or a drop of one left,
 // under the database's name, and strangers, under their path.
-func (e *Engine) listOther(dir, file string, complete bool, told map[string]bool, fn func(store.Found) error) error {
+func (e *Engine) listOther(dir, file string, apps []string, told map[string]bool, fn func(store.Found) error) error {
 	name, rest, _ := strings.Cut(file, ".db")
 	rel, err := portalFile(name)
 	switch {
-	case err != nil && strings.HasPrefix(file, appName) && complete:
+	case err != nil && slices.ContainsFunc(apps, func(app string) bool { return strings.HasPrefix(file, app) }):
 		return nil
 	case err != nil || filepath.Dir(rel) != dir:
 		return e.stray(filepath.Join(dir, file), fn)
