@@ -36,7 +36,7 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 	if err != nil {
 		return err
 	}
-	err = runProgram(ctx, s.address(), file, "pg_dump", database, args...)
+	err = runProgram(ctx, s.address(), nil, file, "pg_dump", database, args...)
 	if err == nil {
 		err = unavailableIf(e.points.Hit(ctx, FailBackupWritten))
 	}
@@ -61,14 +61,25 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Restore implements store.Engine by pg_restore. What fails to be filled is
-// dropped: it never had an identity of ours.
+// Restore implements store.Engine by pg_restore.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
-	if err := runProgram(ctx, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
+	if err := runProgram(ctx, nil, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
+	return e.makeFilled(ctx, id, func(ctx context.Context, s *server, name, schema string, how []string) error {
+		return runProgram(ctx, s.address(), nil, io.Discard, "pg_restore", name, append(how, "--schema="+schema, path)...)
+	})
+}
+
+// pour restores a schema of a copy into a database, as the arguments of
+// pg_restore say.
+type pour func(ctx context.Context, s *server, name, schema string, how []string) error
+
+// makeFilled makes the database of id from a copy. What fails to be filled is
+// dropped: it never had an identity of ours.
+func (e *Engine) makeFilled(ctx context.Context, id store.Identity, from pour) error {
 	return e.make(ctx, id, func(ctx context.Context, s *server, name string) error {
-		err := e.fillFrom(ctx, s, id, path)
+		err := e.fillFrom(ctx, s, id, from)
 		if err == nil {
 			return nil
 		}
@@ -84,25 +95,21 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 
 // fillFrom gives a database that is being made the content of a copy. The
 // app's part comes first and ours last, for with the identity it is usable.
-func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, path string) error {
+func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, from pour) error {
 	name := id.Place().Name
-	role := quote(appRole(name))
 	err := s.inside(ctx, name, func(a *session) error {
 		return a.exec(createLimit,
 			"DROP SCHEMA IF EXISTS "+schemaName+" CASCADE", "DROP SCHEMA IF EXISTS "+appSchema+" CASCADE",
-			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+role)
+			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+quote(appRole(name)))
 	})
 	if err != nil {
 		return err
 	}
-	restore := func(schema string, more ...string) error {
-		args := append([]string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)
-		return runProgram(ctx, s.address(), io.Discard, "pg_restore", name, append(args, path)...)
-	}
-	if err := restore(appSchema, "--role="+appRole(name)); err != nil {
+	how := []string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"}
+	if err := from(ctx, s, name, appSchema, append(how[:len(how):len(how)], "--role="+appRole(name))); err != nil {
 		return err
 	}
-	if err := restore(schemaName); err != nil {
+	if err := from(ctx, s, name, schemaName, how); err != nil {
 		return err
 	}
 	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
