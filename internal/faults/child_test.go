@@ -22,6 +22,7 @@ import (
 	"portico/internal/lifecycle"
 	"portico/internal/node"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
 	"portico/internal/store/sqlite"
 	"portico/internal/wiretest"
 )
@@ -73,7 +74,7 @@ type points struct {
 
 // pointNames are all failpoints of the node.
 func pointNames() []string {
-	return slices.Concat(sqlite.FailPoints(), lifecycle.FailPoints(),
+	return slices.Concat(sqlite.FailPoints(), postgres.FailPoints(), lifecycle.FailPoints(),
 		[]string{control.PointIntent, control.PointRecorded, control.PointAnswering})
 }
 
@@ -140,6 +141,9 @@ func runChild(raw string) int {
 		case "fleet":
 			result, err := n.Lifecycle.MigrateFleet(context.Background(), nil)
 			say(report{Fleet: result}.with(err), 0)
+		case "move":
+			portal, to, _ := strings.Cut(rest, " ")
+			say(report{}.with(n.Lifecycle.Move(context.Background(), portal, to, nil)), 0)
 		case "close":
 			n.Close()
 			say(report{}.with(goleak.Find()), 0)
