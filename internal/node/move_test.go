@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -141,7 +142,7 @@ func TestMove(t *testing.T) {
 			t.Fatalf("move %d: %v", i, err)
 		}
 		now, at := appOf(t, w, portal)
-		if got, err := both[(i+1)%2].AskAs(t.Context(), now, at, `INSERT INTO notes (body) VALUES ('after') RETURNING id`); err != nil || got[0] != fmt.Sprint(2001+i) {
+		if got, err := both[(i+1)%2].AskAs(t.Context(), now, at, `INSERT INTO notes (body) VALUES ('after') RETURNING id`); err != nil || got[0] != strconv.Itoa(2001+i) {
 			t.Errorf("the app after move %d: %v %v", i, got, err)
 		}
 	}

@@ -47,8 +47,8 @@ type rowsOf struct {
 // span reads the rows with keys in (after, last], from the start or to the end
 // where one is nil; limit 0 reads them all.
 func (t table) span(q SQL, after, last []any, limit int) (found rowsOf, err error) {
-	text, args := `SELECT * FROM `+t.name, []any{}
-	word := ` WHERE `
+	var bounds []string
+	var args []any
 	for _, bound := range []struct {
 		operator string
 		key      []any
@@ -56,8 +56,12 @@ func (t table) span(q SQL, after, last []any, limit int) (found rowsOf, err erro
 		if bound.key == nil {
 			continue
 		}
-		text += word + `(` + strings.Join(t.key, `, `) + `) ` + bound.operator + ` ` + inList(len(args), len(bound.key))
-		args, word = append(args, bound.key...), ` AND `
+		bounds = append(bounds, `(`+strings.Join(t.key, `, `)+`) `+bound.operator+` `+inList(len(args), len(bound.key)))
+		args = append(args, bound.key...)
+	}
+	text := `SELECT * FROM ` + t.name //nolint:unqueryvet // every column is carried
+	if len(bounds) > 0 {
+		text += ` WHERE ` + strings.Join(bounds, ` AND `)
 	}
 	text += ` ORDER BY ` + strings.Join(t.key, `, `)
 	if limit > 0 {

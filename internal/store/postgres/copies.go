@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"portico"
 	"portico/internal/store"
@@ -106,7 +107,7 @@ func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, fro
 		return err
 	}
 	how := []string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"}
-	if err := from(ctx, s, name, appSchema, append(how[:len(how):len(how)], "--role="+appRole(name))); err != nil {
+	if err := from(ctx, s, name, appSchema, append(slices.Clip(how), "--role="+appRole(name))); err != nil {
 		return err
 	}
 	if err := from(ctx, s, name, schemaName, how); err != nil {

@@ -88,8 +88,9 @@ func (m *move) pour(ctx context.Context, target *server, name, schema string, ho
 	}()
 	written := runProgram(ctx, target.address(), io.TeeReader(dumped, m), io.Discard, "pg_restore", name, append(how, "--schema="+schema)...)
 	dumped.CloseWithError(errors.New("pg_restore ended")) // always nil
-	if err := <-read; err != nil && (written == nil || context.Cause(ctx) == err) {
-		return err
+	dump := <-read
+	if first := context.Cause(ctx); written == nil || dump != nil && errors.Is(first, dump) {
+		return dump
 	}
 	return written
 }
