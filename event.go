@@ -53,6 +53,8 @@ func Actions() []Action {
 		ActionPortalUnavailable,
 		ActionPortalRecovered,
 		ActionPortalRestored,
+		ActionDatabaseShown,
+		ActionDatabaseRotated,
 		ActionGuestInvited,
 		ActionGuestLinked,
 		ActionGuestRemoved,
