@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -14,17 +15,21 @@ import (
 
 // Backup implements store.Engine by pg_dump, within one snapshot: writers go
 // on meanwhile.
-func (e *Engine) Backup(ctx context.Context, name, path string) error {
-	database, args := e.server.at.database, []string{"--format=custom"}
-	if name != "" {
-		entry, err := e.handles.acquire(ctx, name, false)
+func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error {
+	s, err := e.clusters.at(ctx, at.Cluster)
+	if err != nil {
+		return err
+	}
+	database, args := s.database, []string{"--format=custom"}
+	if at.Name != "" {
+		entry, err := e.handles.acquire(ctx, at, false)
 		if err != nil {
 			return err
 		}
 		defer e.handles.release(entry)
-		database, args = name, append(args, "--schema="+schemaName, "--schema="+appSchema)
+		database, args = at.Name, append(args, "--schema="+schemaName, "--schema="+appSchema)
 	}
-	path, err := filepath.Abs(path)
+	path, err = filepath.Abs(path)
 	if err != nil {
 		return err
 	}
@@ -32,7 +37,7 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 	if err != nil {
 		return err
 	}
-	err = e.server.at.runProgram(ctx, file, "pg_dump", database, args...)
+	err = runProgram(ctx, s.address(), file, "pg_dump", database, args...)
 	if err == nil {
 		err = unavailableIf(e.points.Hit(ctx, FailBackupWritten))
 	}
@@ -60,15 +65,15 @@ func syncPath(path string) error {
 // Restore implements store.Engine by pg_restore. What fails to be filled is
 // dropped: it never had an identity of ours.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
-	if err := e.server.at.runProgram(ctx, io.Discard, "pg_restore", "", "--list", path); err != nil {
+	if err := runProgram(ctx, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
-	return e.make(ctx, id, func(ctx context.Context, name string) error {
-		err := e.fillFrom(ctx, id, name, path)
+	return e.make(ctx, id, func(ctx context.Context, s *server, name string) error {
+		err := e.fillFrom(ctx, s, id, path)
 		if err == nil {
 			return nil
 		}
-		return errors.Join(err, e.server.session(context.WithoutCancel(ctx), func(a *session) error {
+		return errors.Join(err, s.session(context.WithoutCancel(ctx), func(a *session) error {
 			err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
 			if err != nil {
 				return err
@@ -80,9 +85,10 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 
 // fillFrom gives a database that is being made the content of a copy. The
 // app's part comes first and ours last, for with the identity it is usable.
-func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path string) error {
+func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, path string) error {
+	name := id.Place().Name
 	role := quote(appRole(name))
-	err := e.inside(ctx, name, func(a *session) error {
+	err := s.inside(ctx, name, func(a *session) error {
 		return a.exec(createLimit,
 			"DROP SCHEMA IF EXISTS "+schemaName+" CASCADE", "DROP SCHEMA IF EXISTS "+appSchema+" CASCADE",
 			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+role)
@@ -90,17 +96,41 @@ func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path str
 	if err != nil {
 		return err
 	}
-	restore := func(schema string, more ...string) error {
-		args := append([]string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)
-		return e.server.at.runProgram(ctx, io.Discard, "pg_restore", name, append(args, path)...)
-	}
-	if err := restore(appSchema, "--role="+appRole(name)); err != nil {
+	if err := s.restoreApp(ctx, name, path); err != nil {
 		return err
 	}
-	if err := restore(schemaName); err != nil {
+	if err := s.address().restore(ctx, name, schemaName, path); err != nil {
 		return err
 	}
-	return e.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+}
+
+// restore fills one schema of a database from a copy.
+func (a *address) restore(ctx context.Context, database, schema, path string) error {
+	return runProgram(ctx, a, io.Discard, "pg_restore", database,
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema="+schema, path)
+}
+
+// restoreApp fills the app's schema from a copy, signed in as the app with a
+// password that is good for this once: what the app had in its database, checks
+// of its tables above all, runs with the rights of whoever puts it back.
+func (s *server) restoreApp(ctx context.Context, name, path string) error {
+	role, password := appRole(name), rand.Text()
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return err
+	}
+	let := func(ctx context.Context, as string) error {
+		return s.session(ctx, func(a *session) error { return a.exec(statementLimit, "ALTER ROLE "+quote(role)+" "+as) })
+	}
+	if err := let(ctx, "LOGIN PASSWORD "+literal(verifier)); err != nil {
+		return err
+	}
+	at, err := parseAddress(s.address().forApp(name, role, password))
+	if err == nil {
+		err = at.restore(ctx, name, appSchema, path)
+	}
+	return errors.Join(err, let(context.WithoutCancel(ctx), "NOLOGIN PASSWORD NULL"))
 }
 
 // rename gives the content of a copy another identity.

@@ -23,7 +23,7 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.server.session(ctx, func(a *session) error {
+	return e.clusters.own.session(ctx, func(a *session) error {
 		if err := a.lock(ctx, registryLock); err != nil {
 			return err
 		}
@@ -47,6 +47,13 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 	})
 }
 
+// closeRegistry keeps everybody else out of a registry's database that was there
+// before us, the portals' apps above all, where it is ours to close.
+const closeRegistry = `DO $$BEGIN
+	IF pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+		EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+	END IF; END$$`
+
 // prepareRegistry makes the schema and has it looked into first by every
 // connection of our role.
 func (a *session) prepareRegistry() error {
@@ -57,7 +64,8 @@ func (a *session) prepareRegistry() error {
 	}
 	return a.exec(statementLimit,
 		`CREATE SCHEMA IF NOT EXISTS `+schemaName,
-		lookInto(a.server.at.database),
+		lookInto(a.server.database),
+		closeRegistry,
 		`CREATE TABLE `+schemaName+`.schema_version (version BIGINT NOT NULL)`,
 		`INSERT INTO `+schemaName+`.schema_version VALUES (0)`)
 }
