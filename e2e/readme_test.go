@@ -26,7 +26,7 @@ func TestReadmePictures(t *testing.T) {
 	reference.Fill("#token", shared.admin().Token)
 	create.fill("name", "Acme Customers")
 	create.send("201")
-	reference.Eval(`document.querySelector("`+opCreate+` .runner .primary").scrollIntoView({block: "center"})`, nil)
+	reference.Eval(`document.querySelector("`+opCreate+` .runner").scrollIntoView()`, nil)
 	reference.window(t, "runner")
 }
 
@@ -34,7 +34,7 @@ func TestReadmePictures(t *testing.T) {
 func (tab *Tab) window(t *testing.T, name string) {
 	t.Helper()
 	var png []byte
-	tab.do("take a picture", emulation.SetDeviceMetricsOverride(tab.view.Width, 640, 1, false), chromedp.CaptureScreenshot(&png))
+	tab.do("take a picture", emulation.SetDeviceMetricsOverride(tab.view.Width, 740, 1, false), chromedp.CaptureScreenshot(&png))
 	folders := []string{"out"}
 	if *update {
 		folders = append(folders, "../docs/pictures")
