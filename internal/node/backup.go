@@ -90,7 +90,7 @@ func discard(dir string, made bool) error {
 }
 
 func (b *backup) run(ctx context.Context) error {
-	if err := b.core.engine.Backup(ctx, "", filepath.Join(b.dir, registryFile)); err != nil {
+	if err := b.core.engine.Backup(ctx, store.Place{}, filepath.Join(b.dir, registryFile)); err != nil {
 		return fmt.Errorf("copy the registry: %w", err)
 	}
 	rows, err := b.readSnapshot(ctx)
@@ -174,8 +174,8 @@ func (b *backup) portal(ctx context.Context, row store.PortalRow) error {
 		return nil
 	}
 	name := filepath.Join(backupPortals, row.ID+".db")
-	for generation := row.Generation; ; {
-		cause := b.core.engine.Backup(ctx, portico.DatabaseName(row.ID, generation), filepath.Join(b.dir, name))
+	for {
+		cause := b.core.engine.Backup(ctx, b.core.Store.Identity(row).Place(), filepath.Join(b.dir, name))
 		if cause == nil {
 			return b.addPortal(name, row.ID)
 		}
@@ -189,11 +189,11 @@ func (b *backup) portal(ctx context.Context, row store.PortalRow) error {
 		case !now.Found():
 			b.miss(row.ID, "deleted while the backup ran", false)
 			return nil
-		case now.Generation == generation:
+		case now.Generation == row.Generation:
 			b.miss(row.ID, cause.Error(), true)
 			return nil
 		}
-		generation = now.Generation // replaced meanwhile
+		row = now // replaced meanwhile
 	}
 }
 

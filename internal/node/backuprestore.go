@@ -205,7 +205,7 @@ func (r *restore) portal(ctx context.Context, c *Core, f BackupFile) error {
 	if err != nil {
 		return err
 	}
-	id := c.Store.Identity(row.ID, row.Generation)
+	id := c.Store.Identity(row)
 	if err := c.engine.Restore(ctx, id, f.path(r.dir)); err != nil {
 		return err
 	}

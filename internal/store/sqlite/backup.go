@@ -27,11 +27,11 @@ func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
 
 // Backup implements store.Engine by SQLite's online backup, within one
 // snapshot: writers go on meanwhile.
-func (e *Engine) Backup(ctx context.Context, name, path string) error {
-	if name == "" {
+func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error {
+	if at.Name == "" {
 		return e.backupFile(ctx, path, func() (*conn, error) { return e.registry.dial(false) })
 	}
-	entry, err := e.handles.acquire(ctx, name, false)
+	entry, err := e.handles.acquire(ctx, at.Name, false)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,8 @@ func appFile(generation int) string {
 
 // Drop implements store.Engine. The database's file goes first: what is left
 // when a crash comes between is no database any more.
-func (e *Engine) Drop(ctx context.Context, name string) error {
+func (e *Engine) Drop(ctx context.Context, at store.Place) error {
+	name := at.Name
 	rel, err := portalFile(name)
 	if err != nil {
 		return err
@@ -114,7 +115,8 @@ func (f *folder) syncIfThere(rel string) error {
 
 // Quarantine implements store.Engine. The file goes first and its WAL second;
 // repeated, it goes on where it was.
-func (e *Engine) Quarantine(ctx context.Context, name string) error {
+func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
+	name := at.Name
 	rel, err := portalFile(name)
 	if err != nil {
 		return err

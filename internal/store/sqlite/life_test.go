@@ -59,13 +59,13 @@ func TestEachStepFails(t *testing.T) {
 			h := openHandle(t, e, id)
 			write(t, h)
 			h.Release()
-			twice(func() error { return e.Backup(ctx, nameFor(id), copied) })
+			twice(func() error { return e.Backup(ctx, id.Place(), copied) })
 			twice(func() error { return e.Restore(ctx, moved, copied) })
 			if n := len(listed(t, e)); n != 2 {
 				t.Errorf("%d things are listed, want 2", n)
 			}
-			twice(func() error { return e.Quarantine(ctx, nameFor(moved)) })
-			twice(func() error { return e.Drop(ctx, nameFor(id)) })
+			twice(func() error { return e.Quarantine(ctx, moved.Place()) })
+			twice(func() error { return e.Drop(ctx, id.Place()) })
 			if failed != 1 {
 				t.Errorf("%d calls failed, want 1", failed)
 			}
@@ -122,7 +122,7 @@ func TestLeavings(t *testing.T) {
 		t.Errorf("also listed: %v", found)
 	}
 	for _, id := range []store.Identity{whole, cut, walOnly} {
-		if err := e.Drop(t.Context(), nameFor(id)); err != nil {
+		if err := e.Drop(t.Context(), id.Place()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -172,7 +172,7 @@ func TestAppDatabaseGoesWithItsGeneration(t *testing.T) {
 	if found := listed(t, e); len(found) != 2 {
 		t.Errorf("listed: %v", found)
 	}
-	if err := e.Drop(t.Context(), nameFor(first)); err != nil {
+	if err := e.Drop(t.Context(), first.Place()); err != nil {
 		t.Fatal(err)
 	}
 	names, err := e.folder.names(portalFolder(first.PortalID))
@@ -182,7 +182,7 @@ func TestAppDatabaseGoesWithItsGeneration(t *testing.T) {
 	if _, err := os.Stat(app); err != nil {
 		t.Errorf("the app's database went too early: %v", err)
 	}
-	if err := e.Drop(t.Context(), nameFor(second)); err != nil {
+	if err := e.Drop(t.Context(), second.Place()); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := e.folder.names(portalsName); len(left) > 0 || err != nil {
@@ -278,7 +278,7 @@ func TestFilesReturnToTheBaseLine(t *testing.T) {
 		write(t, h)
 		writes(t, h)
 		h.Release()
-		if err := e.Drop(t.Context(), nameFor(id)); err != nil {
+		if err := e.Drop(t.Context(), id.Place()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // List implements store.Engine. What is in quarantine is not listed.
-func (e *Engine) List(ctx context.Context, fn func(store.Found) error) error {
+func (e *Engine) List(ctx context.Context, _ string, fn func(store.Found) error) error {
 	shelves, err := e.folder.names(portalsName)
 	if err != nil {
 		return unavailable(err)
@@ -101,15 +101,15 @@ func (e *Engine) listOther(dir, file string, apps []string, told map[string]bool
 		return e.stray(filepath.Join(dir, file), fn)
 	}
 	told[name] = true
-	return e.tell(store.Found{Name: name}, filepath.Join(dir, file), fn)
+	return e.tell(store.Found{Place: store.Place{Name: name}}, filepath.Join(dir, file), fn)
 }
 
 func (e *Engine) stray(rel string, fn func(store.Found) error) error {
-	return e.tell(store.Found{Name: rel}, rel, fn)
+	return e.tell(store.Found{Place: store.Place{Name: rel}}, rel, fn)
 }
 
 func (e *Engine) listDatabase(ctx context.Context, name, rel string, fn func(store.Found) error) error {
-	found := store.Found{Name: name, Complete: true}
+	found := store.Found{Place: store.Place{Name: name}, Complete: true}
 	id, err := e.peek(ctx, name, rel)
 	if errors.Is(err, errRaw) {
 		id, err = e.ask(ctx, name)
