@@ -123,21 +123,36 @@ func (l *Lifecycle) Start() error {
 			return err
 		}
 	}
-	l.done.Go(func() {
-		ticker := time.NewTicker(ReconcileEvery)
-		defer ticker.Stop()
-		for {
-			if _, err := l.Reconcile(l.ctx, verifyPerPass); err != nil && l.ctx.Err() == nil {
-				l.log.Error("the reconciler's pass ended early", "error", err)
-			}
-			select {
-			case <-l.ctx.Done():
-				return
-			case <-ticker.C:
+	l.done.Go(l.reconcileForever)
+	return nil
+}
+
+// reconcileForever makes passes until Stop. Where there are other nodes it
+// looks more often, as often as a lease runs out, for what one that died left
+// under way: somebody may wait for it.
+func (l *Lifecycle) reconcileForever() {
+	passes, looks := time.NewTicker(ReconcileEvery), time.NewTicker(LeaseLife)
+	defer passes.Stop()
+	defer looks.Stop()
+	l.pass()
+	for {
+		select {
+		case <-l.ctx.Done():
+			return
+		case <-passes.C:
+			l.pass()
+		case <-looks.C:
+			if !l.config.SoleProcess {
+				_ = l.resume(l.ctx) // a registry that does not answer is for the next pass to tell
 			}
 		}
-	})
-	return nil
+	}
+}
+
+func (l *Lifecycle) pass() {
+	if _, err := l.Reconcile(l.ctx, verifyPerPass); err != nil && l.ctx.Err() == nil {
+		l.log.Error("the reconciler's pass ended early", "error", err)
+	}
 }
 
 // Stop ends what runs and waits for it. Unfinished operations go on at the
