@@ -56,6 +56,8 @@ func Actions() []Action {
 		ActionPortalUnavailable,
 		ActionPortalRecovered,
 		ActionPortalRestored,
+		ActionDatabaseShown,
+		ActionDatabaseRotated,
 		ActionGuestInvited,
 		ActionGuestLinked,
 		ActionGuestRemoved,

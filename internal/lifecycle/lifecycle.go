@@ -110,7 +110,8 @@ const ReconcileEvery = time.Minute
 
 // Start voids what an earlier process of a sole owner held, makes the
 // projections that it left due, and begins to reconcile: at once, then every
-// ReconcileEvery.
+// ReconcileEvery. What other nodes leave is taken up as soon as their leases
+// run out.
 func (l *Lifecycle) Start() error {
 	if l.config.SoleProcess {
 		err := l.store.Update(l.ctx, func(tx *store.Tx) error {
@@ -123,36 +124,32 @@ func (l *Lifecycle) Start() error {
 			return err
 		}
 	}
-	l.done.Go(l.reconcileForever)
-	return nil
-}
-
-// reconcileForever makes passes until Stop. Where there are other nodes it
-// looks more often, as often as a lease runs out, for what one that died left
-// under way: somebody may wait for it.
-func (l *Lifecycle) reconcileForever() {
-	passes, looks := time.NewTicker(ReconcileEvery), time.NewTicker(LeaseLife)
-	defer passes.Stop()
-	defer looks.Stop()
-	l.pass()
-	for {
-		select {
-		case <-l.ctx.Done():
-			return
-		case <-passes.C:
-			l.pass()
-		case <-looks.C:
-			if !l.config.SoleProcess {
-				_ = l.resume(l.ctx) // a registry that does not answer is for the next pass to tell
+	l.done.Go(func() {
+		passes, leases := time.NewTicker(ReconcileEvery), time.NewTicker(LeaseLife)
+		defer passes.Stop()
+		defer leases.Stop()
+		if l.config.SoleProcess {
+			leases.Stop()
+		}
+		pass := func() error {
+			_, err := l.Reconcile(l.ctx, verifyPerPass)
+			return err
+		}
+		for next := pass; ; {
+			if err := next(); err != nil && l.ctx.Err() == nil {
+				l.log.Error("the reconciler's pass ended early", "error", err)
+			}
+			select {
+			case <-l.ctx.Done():
+				return
+			case <-passes.C:
+				next = pass
+			case <-leases.C:
+				next = func() error { return l.resume(l.ctx) }
 			}
 		}
-	}
-}
-
-func (l *Lifecycle) pass() {
-	if _, err := l.Reconcile(l.ctx, verifyPerPass); err != nil && l.ctx.Err() == nil {
-		l.log.Error("the reconciler's pass ended early", "error", err)
-	}
+	})
+	return nil
 }
 
 // Stop ends what runs and waits for it. Unfinished operations go on at the

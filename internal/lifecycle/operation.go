@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"portico"
 	"portico/internal/jobs"
@@ -103,8 +105,15 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 	}
 }
 
-// step looks at the portal's state and does what it calls for.
+// step looks at the portal's state and does what it calls for. One that panics
+// has failed, so that one portal does not end the process for all.
 func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row store.PortalRow, settled bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("a step on a portal panicked", "portal", portalID, "panic", p, "stack", string(debug.Stack()))
+			settled, err = false, fmt.Errorf("lifecycle: a step panicked: %v", p)
+		}
+	}()
 	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
 		row, err = tx.PortalByID(portalID)
 		return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico"
+	"portico/internal/failpoint"
 	"portico/internal/jobs"
 	"portico/internal/store"
 )
@@ -95,6 +96,26 @@ func (w *world) aborted(row store.PortalRow) {
 		}
 		return err
 	}))
+}
+
+// TestStepPanics: a step that panics is one that failed.
+func TestStepPanics(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(false)
+		n.points.On(PointCreateDatabase, func(_ context.Context, p failpoint.Point) error {
+			if p.Hits == 1 {
+				panic("as a mistake would")
+			}
+			return nil
+		})
+		row := w.intent()
+		settled, err := n.Settle(w.Context(), row.ID, row.Fence)
+		w.no(err)
+		if settled.State != portico.PortalActive {
+			w.Errorf("settled as %+v", settled)
+		}
+	})
 }
 
 // TestDelete lets steps of a deletion fail, more often than a creation may: it
