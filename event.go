@@ -58,6 +58,8 @@ func Actions() []Action {
 		ActionPortalRecovered,
 		ActionPortalRestored,
 		ActionPortalMoved,
+		ActionDatabaseShown,
+		ActionDatabaseRotated,
 		ActionGuestInvited,
 		ActionGuestLinked,
 		ActionGuestRemoved,

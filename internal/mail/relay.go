@@ -112,6 +112,7 @@ type link struct {
 	relay  *Relay
 	conn   net.Conn
 	client *smtp.Client
+	taken  bool // some mail
 	broken bool
 	stop   func() bool
 }
@@ -178,8 +179,10 @@ const quitPatience = time.Second
 
 // RefusedError is what a relay said instead of taking a mail.
 type RefusedError struct {
+	Code      int    // SMTP's; 0: the mail could not even be made
 	Permanent bool   // it will never take it
 	Sender    bool   // it was about us, not about the mail or who receives it
+	Hangup    bool   // it took mail over this connection, and takes no more over it
 	Detail    string // the relay's code and words, fit to be shown
 }
 
@@ -196,7 +199,8 @@ func (l *link) send(from, to string, message *gomail.Msg) error {
 	if err := l.client.Mail("<" + from + ">"); err != nil {
 		err = l.fail(err)
 		if r, ok := errors.AsType[*RefusedError](err); ok {
-			r.Sender, l.broken = true, true // no further mail would fare better
+			r.Sender, r.Hangup = true, l.taken && !r.Permanent
+			l.broken = true // no further mail would fare better
 		}
 		return err
 	}
@@ -214,6 +218,7 @@ func (l *link) send(from, to string, message *gomail.Msg) error {
 	if err := w.Close(); err != nil {
 		return l.fail(err)
 	}
+	l.taken = true
 	return nil
 }
 
@@ -228,7 +233,7 @@ func (l *link) fail(err error) error {
 	if said.Code == 421 || l.client.Reset() != nil { // 421: it is about to hang up
 		l.broken = true
 	}
-	return &RefusedError{Permanent: said.Code >= 500, Detail: shown(said)}
+	return &RefusedError{Code: said.Code, Permanent: said.Code >= 500, Detail: shown(said)}
 }
 
 // maxDetail bounds what is kept of a relay's words.

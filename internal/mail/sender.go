@@ -48,11 +48,16 @@ type Config struct {
 }
 
 // The bounds on what is under way at once in a process. No organization and no
-// mail domain has more than its part, so that a slow one keeps none waiting.
+// mail domain has more than its part, so that a slow one keeps none waiting, and
+// what people asked for has turns that nothing else takes. A turn is short while
+// others wait for one.
 const (
 	maxTurns         = 16
 	maxTurnsOfOne    = 4
-	mailsInOneTurn   = 20
+	maxSolicited     = 8
+	maxSolicitedOf   = 2
+	mailsInShortTurn = 20
+	mailsInOneTurn   = 100             // about what servers take over one connection
 	leaseLife        = 5 * time.Minute // far above what one mail may take
 	idlePoll         = time.Second
 	stopPatience     = 5 * time.Second
@@ -77,6 +82,7 @@ type Sender struct {
 	queues map[store.Queue]bool // with a turn under way
 	served map[string]int64     // organization: the number of its last turn
 	turn   int64
+	others bool     // wait for a turn
 	rest   struct { // of the relay, when it could not be used
 		times int
 		until time.Time
@@ -185,37 +191,58 @@ func (s *Sender) startTurns(ctx, sending context.Context) (started int, err erro
 func (s *Sender) claim(due []store.Queue) (picked []store.Queue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	organizations, hosts := map[string]int{}, map[string]int{}
-	for q := range s.queues {
-		organizations[q.OrganizationID]++
-		hosts[q.Host]++
-	}
 	waits := map[string]bool{}
 	for _, q := range due {
 		waits[q.OrganizationID] = true
 	}
-	for id := range s.served {
-		if !waits[id] && organizations[id] == 0 {
-			delete(s.served, id)
+	for q := range s.queues {
+		waits[q.OrganizationID] = true
+	}
+	maps.DeleteFunc(s.served, func(id string, _ int64) bool { return !waits[id] })
+	picked = append(s.claimOf(true, due, maxSolicited, maxSolicitedOf), s.claimOf(false, due, maxTurns, maxTurnsOfOne)...)
+	s.others = slices.ContainsFunc(due, func(q store.Queue) bool { return !s.queues[q] })
+	return picked
+}
+
+// claimOf picks queues of one sort, so that at most so many are under way, and
+// so many of one organization or mail domain.
+func (s *Sender) claimOf(solicited bool, due []store.Queue, most, mostOfOne int) (picked []store.Queue) {
+	under := 0
+	organizations, hosts := map[string]int{}, map[string]int{}
+	add := func(q store.Queue) {
+		under++
+		organizations[q.OrganizationID]++
+		hosts[q.Host]++
+	}
+	for q := range s.queues {
+		if q.Solicited == solicited {
+			add(q)
 		}
 	}
-	for len(s.queues) < maxTurns {
-		due = slices.DeleteFunc(due, func(q store.Queue) bool {
-			return s.queues[q] || organizations[q.OrganizationID] >= maxTurnsOfOne || hosts[q.Host] >= maxTurnsOfOne
+	open := slices.Clone(due)
+	for under < most {
+		open = slices.DeleteFunc(open, func(q store.Queue) bool {
+			return q.Solicited != solicited || s.queues[q] || organizations[q.OrganizationID] >= mostOfOne || hosts[q.Host] >= mostOfOne
 		})
-		if len(due) == 0 {
+		if len(open) == 0 {
 			break
 		}
-		q := slices.MinFunc(due, func(a, b store.Queue) int {
+		q := slices.MinFunc(open, func(a, b store.Queue) int {
 			return cmp.Compare(s.served[a.OrganizationID], s.served[b.OrganizationID])
 		})
 		s.turn++
 		s.served[q.OrganizationID], s.queues[q] = s.turn, true
-		organizations[q.OrganizationID]++
-		hosts[q.Host]++
+		add(q)
 		picked = append(picked, q)
 	}
 	return picked
+}
+
+// over reports whether a turn in which so many mails were sent ends.
+func (s *Sender) over(mails int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return mails >= mailsInOneTurn || (s.others && mails >= mailsInShortTurn)
 }
 
 func (s *Sender) release(q store.Queue) {
@@ -265,10 +292,7 @@ func (s *Sender) take(ctx, sending context.Context, q store.Queue) {
 		return
 	}
 	defer l.close()
-	for range mailsInOneTurn {
-		if ctx.Err() != nil || l.broken {
-			return
-		}
+	for mails := 0; !s.over(mails) && !l.broken && ctx.Err() == nil; mails++ {
 		page, found, err := s.next(ctx, q)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -357,13 +381,19 @@ func (s *Sender) Counts() map[Outcome]uint64 {
 func (s *Sender) send(l *link, page store.MailPage) error {
 	m, err := Render(page, s.config.Target(page))
 	if err != nil {
-		return &RefusedError{Detail: "it cannot be made: " + err.Error()}
+		return s.unmade(page, err)
 	}
 	message, to, err := s.config.Relay.compose(page, m, s.config.Store.Now())
 	if err != nil {
-		return &RefusedError{Detail: "it cannot be made: " + err.Error()}
+		return s.unmade(page, err)
 	}
 	return l.send(s.config.Relay.From.Address, to, message)
+}
+
+// unmade logs why a mail cannot be made and returns what is shown of it.
+func (s *Sender) unmade(page store.MailPage, cause error) error {
+	s.config.Log.Error("a mail cannot be made", "mail", page.ID, "error", cause)
+	return &RefusedError{Detail: "it cannot be made; the log of the service says why"}
 }
 
 // judge writes into a mail what became of it, and returns that in a word and
@@ -376,7 +406,9 @@ func (s *Sender) judge(m *store.Mail, failure error) (outcome Outcome, wait time
 		return OutcomeSent, 0
 	case refused && refusal.Sender:
 		// Our address, or our credit, is what the relay does not like: no mail is to blame.
-		s.unusable(failure)
+		if !refusal.Hangup {
+			s.unusable(failure)
+		}
 		m.Detail = refusal.Detail
 		m.Attempts--
 		return OutcomeRetried, 0
@@ -384,16 +416,18 @@ func (s *Sender) judge(m *store.Mail, failure error) (outcome Outcome, wait time
 		m.State, m.Detail = portico.MailBounced, refusal.Detail
 		return OutcomeBounced, 0
 	}
+	cause := slog.Any("error", failure)
 	m.Detail = "the connection to the mail server broke"
-	if refused {
-		m.Detail = refusal.Detail
+	if refused { // whose words may name an address, which is not logged
+		m.Detail, cause = refusal.Detail, slog.Int("code", refusal.Code)
 	}
 	wait, again := portico.NextMailAttempt(m.Attempts)
 	if !again {
 		m.State = portico.MailBounced
 		return OutcomeBounced, 0
 	}
-	s.config.Log.Info("a mail was put off", "mail", m.ID, "attempt", m.Attempts, "in", wait.String(), "error", failure)
+	s.config.Log.LogAttrs(context.Background(), slog.LevelInfo, "a mail was put off",
+		slog.String("mail", m.ID), slog.Int("attempt", m.Attempts), slog.String("in", wait.String()), cause)
 	return OutcomeRetried, wait
 }
 

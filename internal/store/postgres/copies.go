@@ -2,12 +2,12 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"portico"
 	"portico/internal/store"
@@ -67,14 +67,14 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 	if err := runProgram(ctx, nil, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
-	return e.makeFilled(ctx, id, func(ctx context.Context, s *server, name, schema string, how []string) error {
-		return runProgram(ctx, s.address(), nil, io.Discard, "pg_restore", name, append(how, "--schema="+schema, path)...)
+	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
+		return into.restore(ctx, database, schema, nil, path)
 	})
 }
 
-// pour restores a schema of a copy into a database, as the arguments of
-// pg_restore say.
-type pour func(ctx context.Context, s *server, name, schema string, how []string) error
+// pour fills one schema of a database from a copy, with the rights that the
+// address gives.
+type pour func(ctx context.Context, into *address, database, schema string) error
 
 // makeFilled makes the database of id from a copy. What fails to be filled is
 // dropped: it never had an identity of ours.
@@ -106,14 +106,42 @@ func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, fro
 	if err != nil {
 		return err
 	}
-	how := []string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges"}
-	if err := from(ctx, s, name, appSchema, append(slices.Clip(how), "--role="+appRole(name))); err != nil {
+	if err := s.restoreApp(ctx, name, from); err != nil {
 		return err
 	}
-	if err := from(ctx, s, name, schemaName, how); err != nil {
+	if err := from(ctx, s.address(), name, schemaName); err != nil {
 		return err
 	}
 	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+}
+
+// restore fills one schema of a database from a copy: what is read from in, or
+// the file that more names.
+func (a *address) restore(ctx context.Context, database, schema string, in io.Reader, more ...string) error {
+	return runProgram(ctx, a, in, io.Discard, "pg_restore", database, append([]string{
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)...)
+}
+
+// restoreApp fills the app's schema from a copy, signed in as the app with a
+// password that is good for this once: what the app had in its database, checks
+// of its tables above all, runs with the rights of whoever puts it back.
+func (s *server) restoreApp(ctx context.Context, name string, from pour) error {
+	role, password := appRole(name), rand.Text()
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return err
+	}
+	let := func(ctx context.Context, as string) error {
+		return s.session(ctx, func(a *session) error { return a.exec(statementLimit, "ALTER ROLE "+quote(role)+" "+as) })
+	}
+	if err := let(ctx, "LOGIN PASSWORD "+literal(verifier)); err != nil {
+		return err
+	}
+	at, err := parseAddress(s.address().forApp(name, role, password))
+	if err == nil {
+		err = from(ctx, at, name, appSchema)
+	}
+	return errors.Join(err, let(context.WithoutCancel(ctx), "NOLOGIN PASSWORD NULL"))
 }
 
 // rename gives the content of a copy another identity.

@@ -30,11 +30,15 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 	if err := m.look(ctx); err != nil {
 		return translate(err)
 	}
-	return e.makeFilled(ctx, id, func(ctx context.Context, target *server, name, schema string, how []string) error {
-		if err := m.pour(ctx, target, name, schema, how); err != nil || schema != appSchema {
+	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
+		if err := m.pour(ctx, into, database, schema); err != nil || schema != appSchema {
 			return err // ours changes meanwhile, and is applied again
 		}
-		return translate(m.compare(ctx, target, name))
+		target, err := e.clusters.at(ctx, id.Cluster)
+		if err == nil {
+			err = m.compare(ctx, target, database)
+		}
+		return translate(err)
 	})
 }
 
@@ -72,7 +76,7 @@ func (m *move) Write(p []byte) (int, error) {
 }
 
 // pour copies a schema. When one of the programs fails the other is ended.
-func (m *move) pour(ctx context.Context, target *server, name, schema string, how []string) error {
+func (m *move) pour(ctx context.Context, into *address, database, schema string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dumped, out := io.Pipe()
@@ -86,7 +90,7 @@ func (m *move) pour(ctx context.Context, target *server, name, schema string, ho
 		out.CloseWithError(err) // always nil
 		read <- err
 	}()
-	written := runProgram(ctx, target.address(), io.TeeReader(dumped, m), io.Discard, "pg_restore", name, append(how, "--schema="+schema)...)
+	written := into.restore(ctx, database, schema, io.TeeReader(dumped, m))
 	dumped.CloseWithError(errors.New("pg_restore ended")) // always nil
 	dump := <-read
 	if first := context.Cause(ctx); written == nil || dump != nil && errors.Is(first, dump) {
@@ -118,12 +122,13 @@ func (m *move) compare(ctx context.Context, target *server, name string) error {
 	return nil
 }
 
-// sameText makes values read the same on every server, and a policy that would
-// hide rows from us an error.
-const sameText = "SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET row_security = off"
+// sameText makes values read the same on every server, a policy that would hide
+// rows from us an error, and no name in our statements one of the app's.
+const sameText = "SET search_path = pg_catalog; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET row_security = off"
 
 // digests returns a line for each table and sequence of the app in a database:
-// its name, how many rows it has, and what they sum up to.
+// its name, how many rows it has, and what they sum up to. A row is read by
+// record_out: a cast to text may be the app's own, and would run as us.
 func digests(ctx context.Context, s *server, name string) (lines []string, err error) {
 	err = s.inside(ctx, name, func(a *session) error {
 		if err := a.exec(statementLimit, sameText); err != nil {
@@ -132,7 +137,7 @@ func digests(ctx context.Context, s *server, name string) (lines []string, err e
 		a.link.limit = stepLimit
 		defer func() { a.link.limit = statementLimit }()
 		for kinds, text := range map[string]string{
-			`'r', 'm'`: `COUNT(*)::text || ' ' || COALESCE(SUM(('x' || LEFT(MD5(t::text), 15))::bit(60)::bigint), 0)::text`,
+			`'r', 'm'`: `COUNT(*)::text || ' ' || COALESCE(SUM(('x' || LEFT(MD5(textin(record_out(t))), 15))::bit(60)::bigint), 0)::text`,
 			`'S'`:      `MAX(last_value)::text || ' ' || BOOL_OR(is_called)::text`,
 		} {
 			names, err := a.column(`SELECT relname::text FROM pg_class WHERE relkind IN (` + kinds + `)
