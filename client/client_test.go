@@ -54,6 +54,20 @@ func TestStory(t *testing.T) {
 	if err != nil || len(guests) != 1 || guests[0].FirstName != "Ada" {
 		t.Fatalf("guests: %+v, %v", guests, err)
 	}
+	invitations, err := client.Collect(c.Invitations(ctx, p.ID, client.Filter{Status: "pending"}))
+	if err != nil || len(invitations) != 1 || invitations[0].UserID != guests[0].ID || invitations[0].Generation != 1 {
+		t.Fatalf("invitations: %+v, %v", invitations, err)
+	}
+	if again, err := c.ResendInvitation(ctx, p.ID, invitations[0].ID); err != nil || again.Generation != 2 || *again.MailStatus != "waiting" {
+		t.Errorf("sent again: %+v, %v", again, err)
+	}
+	results, err := c.ResendInvitations(ctx, p.ID, []string{invitations[0].ID, "inv_x"})
+	if err != nil || len(results) != 2 || results[0].Status != client.Resent || results[1].Status != client.Failed || *results[1].Detail != "not_found" {
+		t.Errorf("sent again: %+v, %v", results, err)
+	}
+	if err := c.RevokeInvitation(ctx, p.ID, invitations[0].ID); err != nil {
+		t.Error(err)
+	}
 	if err := c.RemoveGuest(ctx, p.ID, guests[0].ID); err != nil {
 		t.Error(err)
 	}

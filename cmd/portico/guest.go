@@ -22,13 +22,13 @@ func guestColumns() []column[client.Guest] {
 
 func (p *program) newGuest() *cobra.Command {
 	c := &cobra.Command{
-		Use: "guest", Short: "A portal's guests: invite, list, remove",
+		Use: "guest", Short: "A portal's guests: invite, list, resend, remove",
 		Long: `Work with a portal's guests through the API. PORTAL is a portal's id or its
 address label. PORTICO_URL and PORTICO_TOKEN, or a profile, say where.`,
 	}
 	group(c)
 	addProfile(c)
-	c.AddCommand(p.newGuestInvite(), p.newGuestList(), p.newGuestRemove())
+	c.AddCommand(p.newGuestInvite(), p.newGuestList(), p.newGuestResend(), p.newGuestRemove())
 	return c
 }
 

@@ -98,6 +98,21 @@ func TestGuestCommands(t *testing.T) {
 	if !strings.HasPrefix(got.stdout, "grace@example.com\tGrace Hopper\tinvited\tuser_") {
 		t.Errorf("list: %s", got.stdout)
 	}
+	want(t, 0, "", env, "guest", "invite", id, w.Member.Email)
+	got = want(t, 0, "", env, "guest", "resend", "acme-customers", "Grace@Example.com", "-o", "csv")
+	if !strings.Contains(got.stdout, "grace@example.com,resent,,inv_") || !strings.Contains(got.stderr, "Sent 1 invitations again") {
+		t.Errorf("resend: %+v", got)
+	}
+	want(t, 0, "", env, "guest", "resend", id, "--status", "pending")
+	if got := want(t, 0, "", env, "guest", "resend", id, "--status", "expired", "-o", "json"); got.stdout != "[]\n" {
+		t.Errorf("resend of none: %s", got.stdout)
+	}
+	if got := want(t, exitPartial, "", env, "guest", "resend", id, "--status", "accepted"); !strings.Contains(got.stderr, "1 of 1 invitations") {
+		t.Errorf("resend of an accepted one: %+v", got)
+	}
+	want(t, 3, "", env, "guest", "resend", id, "nobody@example.com")
+	want(t, 2, "", env, "guest", "resend", id)
+	want(t, 2, "", env, "guest", "resend", id, "--status", "pending", "ada@example.com")
 	want(t, 0, "", env, "guest", "remove", id, "Grace@Example.com")
 	want(t, 3, "", env, "guest", "remove", id, "grace@example.com")
 	want(t, 2, "", env, "guest", "invite", id)

@@ -159,7 +159,7 @@ func (a *arena) pour(route [2]string, kind string, whole int64) {
 	body := &endless{left: whole}
 	go func() {
 		defer close(done)
-		head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%s\r\n\r\n", route[0], route[1], a.Admin.Token, kind)
+		head := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\n%s\r\n\r\n", route[0], route[1], a.Admin.Token, kind)
 		if strings.Contains(kind, "chunked") {
 			head += "40000000\r\n"
 		}

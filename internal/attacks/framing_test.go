@@ -155,7 +155,7 @@ func (a *arena) hold() {
 	for range 1100 {
 		c := a.dial()
 		all = append(all, c)
-		if _, err := io.WriteString(c, "POST /v1/portal HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{\"name\":\""); err != nil {
+		if _, err := io.WriteString(c, "POST /v1/portal HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{\"name\":\""); err != nil {
 			a.Fatal(err)
 		}
 	}

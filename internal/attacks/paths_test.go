@@ -132,7 +132,7 @@ func pathVariants(a *arena) {
 		"/v1/x/../portal", "/v1/portal/..", "/v1%2fportal", "/v1/portal%2f" + portal, "/v1/portal%2F" + portal, "/v1/portal%20", "/v1/portal%00", "/v1/portal%0d%0a", "/v1\\portal",
 		"/v1/portal/" + portal + "/", "/v1/portal/" + portal + "//users", "/v1/portal/" + portal + "/users/", "/v1/portal/" + portal + "/Users", "/v1/portal/" + portal + ".json", "/v1/portal.json",
 		"/v1/portal/" + portal + ";a=b", "/v1/portal/" + portal + "/users/..", "/v1/portal/" + portal + "/%2e%2e", "/v1/portal/" + portal + "%3fx", "/v1/portal/" + portal + "%23", "/v2/portal", "/api/v1/portal",
-		"/v1/portal/../portal", "/v1/status/../portal", "/v1/status/..%2fportal", "/v1/status/%2e%2e/portal", "/v1/oauth2/login/../../portal", "/.", "/..", "/v1", "/", "/.well-known/", "/favicon.ico",
+		"/v1/portal/../portal", "/v1/status/../portal", "/v1/status/..%2fportal", "/v1/status/%2e%2e/portal", "/v1/oauth2/login/../../portal", "/.", "/..", "/v1", "/.well-known/", "/favicon.ico",
 	} {
 		for _, method := range []string{"GET", "POST", "DELETE", "PATCH"} {
 			for _, authorized := range []bool{true, false} {

@@ -138,6 +138,7 @@ func (a *API) invitationRoutes() []*route {
 			tag:   tagPortal, scope: portico.ScopePortalUserRead, query: invitationQuery,
 			success: http.StatusOK, response: invitationResponse, listTitle: "Response List Portal Invitations V1 Portal  Portal Id  Invitations Get",
 			handle: a.paged(invitationQuery, a.listInvitations),
+			sdk:    "invitations, err := client.Collect(c.Invitations(ctx, {portal_id}, client.Filter{Status: {status}, Query: {q}}))",
 		}, {
 			method: "POST", path: "/v1/portal/{portal_id}/invitations/resend",
 			id:    "resend_portal_invitation_bulk_v1_portal__portal_id__invitations_resend_post",
@@ -152,6 +153,7 @@ func (a *API) invitationRoutes() []*route {
 			doc:   "Sends an invitation again, with a new link; the one sent before is void. One that ran out or bounced waits again." + only,
 			tag:   tagPortal, scope: portico.ScopePortalUserWrite, once: true,
 			success: http.StatusOK, response: invitationResponse, handle: bare(a.resendInvitation),
+			sdk: "invitation, err := c.ResendInvitation(ctx, {portal_id}, {invitation_id})",
 		}, {
 			method: "DELETE", path: "/v1/portal/{portal_id}/invitations/{invitation_id}",
 			id:    "revoke_portal_invitation_v1_portal__portal_id__invitations__invitation_id__delete",
@@ -160,6 +162,7 @@ func (a *API) invitationRoutes() []*route {
 				"registered in the portal's database. The invitation stays in the list as revoked." + only,
 			tag: tagPortal, scope: portico.ScopePortalUserWrite, once: true,
 			success: http.StatusOK, handle: bare(a.revokeInvitation),
+			sdk: "err := c.RevokeInvitation(ctx, {portal_id}, {invitation_id})",
 		},
 	}
 }
