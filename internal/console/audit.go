@@ -138,11 +138,16 @@ func (c *Console) exportAudit(q *request) error {
 type activityTab struct {
 	portalFrame
 
+	Funnel funnel
+	Growth growth
 	Rows   []auditRow
 	Pages  web.Pagination
 	Export string
 	Empty  web.Empty
 }
+
+// growthDays is how many days the picture of a portal's guests shows.
+const growthDays = 43
 
 func (c *Console) portalActivity(q *request) error {
 	frame, err := q.framed("activity")
@@ -153,7 +158,14 @@ func (c *Console) portalActivity(q *request) error {
 	if err != nil {
 		return err
 	}
-	tab := activityTab{portalFrame: frame, Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID)}
+	grown, err := c.control.PortalGrowth(q.ctx(), q.by, frame.Portal.ID, growthDays)
+	if err != nil {
+		return err
+	}
+	tab := activityTab{
+		portalFrame: frame, Funnel: newFunnel(frame.Portal.Guests), Growth: newGrowth(grown),
+		Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID),
+	}
 	tab.Pages.Text = fmt.Sprintf("%s shown, newest first", count(len(tab.Rows)))
 	if q.query("before") != "" {
 		tab.Pages.First = frame.Path + "/activity"
