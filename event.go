@@ -40,6 +40,9 @@ const (
 	ActionSignedIn              Action = "session.signed_in"
 	ActionSessionEnded          Action = "session.ended"
 	ActionPasswordChanged       Action = "account.password_changed"
+	ActionClusterAdded          Action = "cluster.added"
+	ActionClusterChanged        Action = "cluster.changed"
+	ActionClusterRemoved        Action = "cluster.removed"
 	ActionRefused               Action = "request.refused"
 )
 

@@ -24,6 +24,7 @@ const (
 	PrefixJob          = "job_"
 	PrefixImport       = "imp_"
 	PrefixChallenge    = "chal_"
+	PrefixCluster      = "clus_"
 )
 
 // idLength is the number of base32 characters after the prefix: 128 bits.

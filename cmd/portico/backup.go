@@ -34,7 +34,7 @@ restored backup is worth nothing without it.`,
 			fmt.Fprintf(p.stderr, "not in the backup: portal %s: %s\n", miss.PortalID, explainText(miss.Reason))
 		}
 		fmt.Fprintf(p.stderr, "%d portals with %d guests are in %s. The secret (%s) is not: keep a copy of it elsewhere.\n",
-			len(m.Files)-1, m.Guests, args[0], m.Secret)
+			m.Copied(), m.Guests, args[0], m.Secret)
 		if lost := m.Lost(); len(lost) > 0 {
 			return partlyf("%d portals could not be copied; run 'portico doctor'", len(lost))
 		}

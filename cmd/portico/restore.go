@@ -61,7 +61,7 @@ func (p *program) restoreAll(c *cobra.Command, dir string) error {
 		fmt.Fprintf(p.stderr, "not in the backup: portal %s: %s\n", miss.PortalID, explainText(miss.Reason))
 	}
 	fmt.Fprintf(p.stderr, "%d portals with %d guests are in %s, as of %s.\n",
-		len(m.Files)-1, m.Guests, config.Data, m.MadeAt.Format("2006-01-02 15:04 MST"))
+		m.Copied(), m.Guests, config.Data, m.MadeAt.Format("2006-01-02 15:04 MST"))
 	if err := node.CheckSecret(config); err != nil {
 		fmt.Fprintf(p.stderr, "The secret (%s) is not in a backup: %s.\n", m.Secret, explain(err))
 	}

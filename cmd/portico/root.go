@@ -67,8 +67,9 @@ func (p *program) newRoot() *cobra.Command {
 	// Operator's commands open the data themselves.
 	for _, c := range []*cobra.Command{
 		p.newSetupLink(), p.newOrg(), p.newAccount(), p.newToken(), p.newBackup(), p.newRestore(), p.newDoctor(), p.newFleet(),
+		p.newCluster(),
 	} {
-		addSettings(c.PersistentFlags(), "data")
+		addSettings(c.PersistentFlags(), "data", "database-url")
 		root.AddCommand(c)
 	}
 	return root
@@ -161,7 +162,7 @@ func (p *program) openCore(c *cobra.Command, begin bool) (*node.Core, error) {
 		return nil, err
 	}
 	if !begin {
-		if err := node.CheckData(config.Data); err != nil {
+		if err := node.CheckData(config); err != nil {
 			return nil, err
 		}
 	}

@@ -73,7 +73,7 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 	if err != nil {
 		return err
 	}
-	data, err := filepath.Abs(n.Config.Data)
+	data, next, err := whereData(n.Config)
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (p *program) greet(ctx context.Context, n *node.Node) error {
 		g.Operations = "http://" + n.OpsAddr() + "/metrics"
 	}
 	if missing {
-		g.Next = "portico setup-link --data " + shellWord(data)
+		g.Next = "portico setup-link" + next
 	}
 	if _, ok := terminal(p.stderr); !ok {
 		return json.NewEncoder(p.stderr).Encode(g)
@@ -117,6 +117,16 @@ func (p *program) present(n *node.Node, g greeting, setup string) {
 		}
 	}
 	fmt.Fprintln(p.stderr)
+}
+
+// whereData returns where the data is, and the flag with which a command that
+// is typed next finds it.
+func whereData(config node.Config) (data, flag string, err error) {
+	if config.DatabaseURL != "" {
+		return node.RedactURL(config.DatabaseURL), "", nil // from the environment, with its password
+	}
+	data, err = filepath.Abs(config.Data)
+	return data, " --data " + shellWord(data), err
 }
 
 func mailGoes(config node.Config, url string) string {

@@ -26,7 +26,7 @@ func TestAcceptance(t *testing.T) { //nolint:paralleltest // one server, whose c
 	t.Run("A47 every order of accept, resend, revoke, expire, remove, delete and sign-in as another", everyOrder)
 }
 
-func everyOrder(t *testing.T) { //nolint:paralleltest // as above
+func everyOrder(t *testing.T) {
 	clock := &wiretest.Clock{}
 	w := wiretest.Start(t, clock.Setup, func(_ *node.Config, o *node.Options) {
 		o.Hasher = auth.NewHasher(auth.HasherConfig{Cost: cheap()})

@@ -37,7 +37,7 @@ func (a *arena) delivered() (got []wiretest.Received) {
 	defer server.Close()
 	a.legit(func() {
 		a.Released()
-		if err := server.Sender(a.Node).SendDue(a.Context()); err != nil {
+		if err := server.SenderOf(a.Node).SendDue(a.Context()); err != nil {
 			a.Fatal(err)
 		}
 		got = server.Received()
@@ -150,7 +150,7 @@ func bombing(a *arena, clock *wiretest.Clock) {
 		}
 		return false
 	}
-	sender := server.Sender(a.Node)
+	sender := server.SenderOf(a.Node)
 	a.legit(func() {
 		var portals, tokens []string
 		for i := range size(4, 12) {

@@ -109,7 +109,7 @@ func write(t *testing.T, path string) {
 // plantUser changes a portal's own database.
 func (a *arena) plantUser(portal string) {
 	a.Helper()
-	h, err := a.Node.Store.Engine().Open(context.Background(), a.Node.Store.Identity(portal, 1))
+	h, err := a.Node.Store.Engine().Open(context.Background(), a.Node.Store.Identity(store.PortalRow{Portal: portico.Portal{ID: portal, Generation: 1}}))
 	if err != nil {
 		a.Fatal(err)
 	}

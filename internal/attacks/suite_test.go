@@ -28,7 +28,7 @@ type attack struct {
 // a case left behind can be told.
 func TestAttacks(t *testing.T) { //nolint:paralleltest // goroutines, files and rows are compared before and after each case
 	shared := newArena(t)
-	for _, group := range [][]attack{bodies(), paths(), framing(), origin(), lists(), tenants(), people(), signIn(), hosts(), invitations(), guests(), consoles(), machine()} {
+	for _, group := range [][]attack{bodies(), paths(), framing(), origin(), lists(), tenants(), people(), signIn(), hosts(), invitations(), guests(), consoles(), reference(), machine()} {
 		for _, c := range group {
 			t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) { c.watched(shared.in(t)) })
 		}

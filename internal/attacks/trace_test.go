@@ -60,7 +60,7 @@ func (a *arena) snapshot() state {
 
 func (a *arena) portalState(s state, p store.PortalRow) {
 	a.Helper()
-	h, err := a.Node.Store.Engine().Open(context.Background(), a.Node.Store.Identity(p.ID, p.Generation))
+	h, err := a.Node.Store.Engine().Open(context.Background(), a.Node.Store.Identity(p))
 	if err != nil {
 		s["portal "+p.ID] = err.Error()
 		return

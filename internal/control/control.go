@@ -44,6 +44,9 @@ type Config struct {
 	Failpoints *failpoint.Set
 	Ring       *keyring.Ring
 
+	// Servers looks at PostgreSQL servers; nil on SQLite, which has none.
+	Servers Servers
+
 	// PublicURL is where the service is reached from outside: its scheme and
 	// port are those of the portals' addresses too.
 	PublicURL *url.URL

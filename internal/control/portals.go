@@ -26,6 +26,7 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 	if err := c.config.Failpoints.Hit(ctx, PointIntent); err != nil {
 		return portico.Portal{}, err
 	}
+	cluster, noPlace := c.lifecycle.Place(ctx)
 	var row store.PortalRow
 	var replayed bool
 	err := c.store.Update(ctx, func(tx *store.Tx) error {
@@ -38,7 +39,10 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		if inFlight != "" {
 			return errInFlight
 		}
-		row, err = c.insertPortal(tx, by, in)
+		if noPlace != nil {
+			return noPlace
+		}
+		row, err = c.insertPortal(tx, by, in, cluster)
 		if err != nil {
 			return err
 		}
@@ -76,7 +80,16 @@ func (c *Control) resume(portalID string, fence int64, failure error) {
 
 // insertPortal writes the intent: the row in state creating, under a lease of
 // this process.
-func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.PortalCreate) (store.PortalRow, error) {
+func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.PortalCreate, cluster string) (store.PortalRow, error) {
+	if cluster != "" {
+		listed, err := tx.ClusterListed(cluster)
+		if err != nil {
+			return store.PortalRow{}, err
+		}
+		if !listed {
+			return store.PortalRow{}, portico.Errorf(portico.KindUnavailable, "The portal's place was taken out of use just now. Try again.")
+		}
+	}
 	id := tx.NewID(portico.PrefixPortal)
 	label, err := freeLabel(tx, in.Name)
 	if err != nil {
@@ -88,7 +101,7 @@ func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.Po
 			Description: in.Description, State: portico.PortalCreating, Generation: 1,
 			CreatedAt: tx.Now, CreatedBy: by.AccountID, ModifiedAt: tx.Now, ModifiedBy: by.AccountID,
 		},
-		LeaseUntil: tx.Now.Add(lifecycle.LeaseLife), Fence: 1, RequestID: by.RequestID,
+		LeaseUntil: tx.Now.Add(lifecycle.LeaseLife), Fence: 1, RequestID: by.RequestID, Cluster: cluster,
 	}
 	if err := claimDomain(tx, &row, in.CustomDomain); err != nil {
 		return store.PortalRow{}, err

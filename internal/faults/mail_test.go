@@ -65,7 +65,7 @@ func newPost(t *testing.T, server *wiretest.MailServer, change ...func(*mail.Rel
 		t.Fatal(err)
 	}
 	t.Cleanup(n.Close)
-	p.node, p.sender = n, server.Sender(n, change...)
+	p.node, p.sender = n, server.SenderOf(n, change...)
 	return p
 }
 
@@ -410,7 +410,7 @@ func slowGreeting(t *testing.T) {
 		t.Errorf("the mail is %s after %d attempts", page.State, page.Attempts)
 	}
 	p.clock.Move(time.Hour)
-	p.sender = server.Sender(p.node)
+	p.sender = server.SenderOf(p.node)
 	p.send()
 	p.check(once([]string{"guest@example.com"}))
 }
@@ -432,7 +432,7 @@ func tooSlow(t *testing.T) {
 	}
 	close(stuck)
 	if p.check(once([]string{"guest@example.com"})); p.moveToNext() {
-		p.sender = server.Sender(p.node)
+		p.sender = server.SenderOf(p.node)
 		p.send()
 	}
 	p.check(once([]string{"guest@example.com", "slow@example.com"}))

@@ -268,7 +268,7 @@ func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
 		if o.broken[id] {
 			continue
 		}
-		handle, err := engine.Open(ctx, s.Identity(id, p.generation))
+		handle, err := engine.Open(ctx, s.Identity(store.PortalRow{Portal: portico.Portal{ID: id, Generation: p.generation}}))
 		if err != nil {
 			o.sayf("database of %s: %v", id, err)
 			continue

@@ -68,6 +68,7 @@ func New(config Config) (*Gateway, error) {
 	}
 	pages, err := web.Open(web.Config{Brand: "Sign in", Files: files, AssetAt: ownPrefix + "assets/", Log: config.Log, Funcs: template.FuncMap{
 		"newPassword": func(label, problem string) newPassword { return newPassword{label, problem} },
+		"bad":         func(text string) web.Notice { return web.Notice{Kind: "bad", Text: text} },
 	}})
 	if err != nil {
 		return nil, err

@@ -147,7 +147,7 @@ func (p *proxied) run(name string, args ...string) {
 		p.T.Skipf("skipped: %s is not installed (.ci/needs installs it): %v", name, err)
 	}
 	dir := p.T.TempDir()
-	cmd := exec.Command(path, args...) //nolint:noctx // the proxy of the guide; it is killed at the end
+	cmd := exec.Command(path, args...) // the proxy of the guide; it is killed at the end
 	cmd.Env = append(os.Environ(), "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

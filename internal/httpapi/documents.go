@@ -44,7 +44,9 @@ func (a *API) documents() (map[string]http.Handler, error) {
 	}
 	all["/llms.txt"] = reading(document{typePlain, []byte(a.index())})
 	all["/llms-full.txt"] = reading(document{typePlain, []byte(full.String())})
-	all[pages.AssetPath()] = pages.Assets()
+	for _, address := range pages.AssetAddresses() {
+		all[address] = reading(pages.Assets())
+	}
 	return all, nil
 }
 

@@ -10,7 +10,9 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -254,7 +256,15 @@ func (r *Runner) runNext(ctx context.Context) (worked bool, err error) {
 	return true, r.finish(ctx, job, r.do(ctx, job))
 }
 
-func (r *Runner) do(ctx context.Context, job store.Job) error {
+// do runs a job's handler. One that panics has failed, so that a job which
+// always makes it panic does not end one process after the other.
+func (r *Runner) do(ctx context.Context, job store.Job) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.config.Log.Error("the handler of a job panicked", "job", job.ID, "kind", job.Kind, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("jobs: the handler panicked: %v", p)
+		}
+	}()
 	handler := r.handlers[job.Kind]
 	if handler == nil {
 		return portico.Errorf(portico.KindInternal, "no handler for jobs of kind %s", job.Kind)

@@ -161,6 +161,30 @@ func TestUnknownKind(t *testing.T) {
 	})
 }
 
+// TestPanic: a job that makes its handler panic is tried again like one that
+// fails, and the others are run.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		r := w.runner(true)
+		good, bad := 0, 0
+		r.Handle("good", func(context.Context, store.Job) error { good++; return nil })
+		r.Handle("bad", func(context.Context, store.Job) error {
+			bad++
+			panic("out")
+		})
+		w.add("bad", 0)
+		w.add("good", 0)
+		w.no(r.RunDue(w.Context()))
+		pass(jobs.Backoff(1))
+		w.no(r.RunDue(w.Context()))
+		if good != 1 || bad != 2 {
+			w.Errorf("%d and %d runs", good, bad)
+		}
+		w.waiting(1)
+	})
+}
+
 // TestLease: of two runners one has a job, until its lease runs out; what the
 // one that lost it says of it then counts for nothing.
 func TestLease(t *testing.T) {

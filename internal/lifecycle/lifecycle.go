@@ -51,7 +51,7 @@ func FailPoints() []string {
 }
 
 // LeaseLife is how long a lease on a portal lasts unless it is renewed.
-const LeaseLife = 15 * time.Second
+const LeaseLife = 5 * time.Second
 
 // Config is what a Lifecycle needs.
 type Config struct {
@@ -88,6 +88,7 @@ type Lifecycle struct {
 	operations map[string]*operation // by portal id
 	verified   string                // the portal that the last deep check ended at
 	standing   standing              // what the last pass left
+	shunned    map[string]time.Time  // clusters that failed a creation, until when
 }
 
 // New returns a life cycle that settles what it is asked to. Start makes it
@@ -96,7 +97,7 @@ func New(config Config) *Lifecycle {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &Lifecycle{
 		config: config, store: config.Store, engine: config.Store.Engine(), log: config.Log,
-		ctx: ctx, cancel: cancel, operations: map[string]*operation{},
+		ctx: ctx, cancel: cancel, operations: map[string]*operation{}, shunned: map[string]time.Time{},
 	}
 	if config.Jobs != nil {
 		config.Jobs.Handle(ProjectJob, l.runProjectJob)
@@ -189,7 +190,7 @@ func (l *Lifecycle) Resume(portalID string, fence int64) {
 // there, damaged, or not the one the registry names makes the portal
 // unavailable; a portal that is being deleted is KindNotFound.
 func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, error) {
-	handle, err := l.engine.Open(ctx, l.store.Identity(p.ID, p.Generation))
+	handle, err := l.engine.Open(ctx, l.store.Identity(p))
 	if err == nil {
 		return handle, nil
 	}

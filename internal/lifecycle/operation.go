@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime/debug"
 
 	"portico"
 	"portico/internal/jobs"
@@ -103,8 +105,15 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 	}
 }
 
-// step looks at the portal's state and does what it calls for.
+// step looks at the portal's state and does what it calls for. One that panics
+// has failed, so that one portal does not end the process for all.
 func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row store.PortalRow, settled bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("a step on a portal panicked", "portal", portalID, "panic", p, "stack", string(debug.Stack()))
+			settled, err = false, fmt.Errorf("lifecycle: a step panicked: %v", p)
+		}
+	}()
 	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
 		row, err = tx.PortalByID(portalID)
 		return err
@@ -176,7 +185,7 @@ func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence i
 
 func beginAbort(tx *store.Tx, row store.PortalRow, fence int64) error {
 	err := tx.InsertTombstone(store.Tombstone{
-		DatabaseName: portico.DatabaseName(row.ID, row.Generation), PortalID: row.ID,
+		DatabaseName: portico.DatabaseName(row.ID, row.Generation), Cluster: row.Cluster, PortalID: row.ID,
 		OrganizationID: row.OrganizationID, Reason: store.TombstoneAborted, ActorID: portico.SystemActor,
 	})
 	if err != nil {
@@ -191,12 +200,12 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 	if err := l.config.Failpoints.Hit(ctx, PointCreateDatabase); err != nil {
 		return row, err
 	}
-	err := l.engine.Create(ctx, l.store.Identity(row.ID, row.Generation))
+	err := l.engine.Create(ctx, l.store.Identity(row))
 	if errors.Is(err, store.ErrIdentity) || errors.Is(err, store.ErrRetired) {
 		return row, l.nextGeneration(ctx, row, fence, err)
 	}
 	if err != nil {
-		return row, err
+		return row, errors.Join(err, l.goElsewhere(ctx, row, fence, err))
 	}
 	schema, err := l.furnish(ctx, row)
 	if err != nil {
@@ -236,19 +245,19 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 func (l *Lifecycle) nextGeneration(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
 	l.log.Warn("a database name is taken; the portal gets another", "portal", row.ID, "generation", row.Generation, "cause", cause)
 	return l.store.Update(ctx, func(tx *store.Tx) error {
-		return tx.SetPortalGeneration(row.ID, fence, row.Generation, row.Generation+1)
+		return tx.SetPortalGeneration(row.ID, fence, row.Generation, row.Generation+1, row.Cluster)
 	})
 }
 
 // abort drops what a creation left and then its row. The address label stays
 // taken.
 func (l *Lifecycle) abort(ctx context.Context, row store.PortalRow, fence int64) error {
-	names, err := l.dropAll(ctx, row)
+	dropped, err := l.dropAll(ctx, row)
 	if err != nil {
 		return err
 	}
 	return l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		if err := closeTombstones(tx, names, "dropped after a failed creation"); err != nil {
+		if err := closeTombstones(tx, dropped, "dropped after a failed creation"); err != nil {
 			return err
 		}
 		if err := tx.InsertEvents(systemEvent(row, portico.ActionPortalAborted)); err != nil {
@@ -267,7 +276,7 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 	if err := l.config.Failpoints.Hit(ctx, PointDeleteDatabase); err != nil {
 		return err
 	}
-	names, err := l.dropAll(ctx, row)
+	dropped, err := l.dropAll(ctx, row)
 	if err != nil {
 		return err
 	}
@@ -275,7 +284,7 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 		return err
 	}
 	err = l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
-		if err := closeTombstones(tx, names, "dropped and seen to be gone"); err != nil {
+		if err := closeTombstones(tx, dropped, "dropped and seen to be gone"); err != nil {
 			return err
 		}
 		if row.CustomDomain != nil && row.DomainVerifiedAt != nil {
@@ -296,29 +305,29 @@ func (l *Lifecycle) destroy(ctx context.Context, row store.PortalRow, fence int6
 
 // dropAll drops every database that a portal which goes may have: its last one,
 // and by their tombstones one that a restore replaced and one that a restore
-// was making. It returns their names.
-func (l *Lifecycle) dropAll(ctx context.Context, row store.PortalRow) (names []string, err error) {
+// was making. It returns where they were.
+func (l *Lifecycle) dropAll(ctx context.Context, row store.PortalRow) (all []store.Place, err error) {
 	err = l.store.View(ctx, func(tx *store.Tx) error {
-		names = []string{portico.DatabaseName(row.ID, row.Generation)}
+		all = []store.Place{l.store.Identity(row).Place()}
 		open, err := tx.OpenTombstones(row.ID)
 		for _, t := range open {
-			if t.DatabaseName != names[0] {
-				names = append(names, t.DatabaseName)
+			if t.DatabaseName != all[0].Name {
+				all = append(all, t.Place())
 			}
 		}
 		return err
 	})
-	for _, name := range names {
+	for _, at := range all {
 		if err == nil {
-			err = l.engine.Drop(ctx, name)
+			err = l.engine.Drop(ctx, at)
 		}
 	}
-	return names, err
+	return all, err
 }
 
-func closeTombstones(tx *store.Tx, names []string, evidence string) error {
-	for _, name := range names {
-		if err := tx.CloseTombstone(name, evidence); err != nil {
+func closeTombstones(tx *store.Tx, all []store.Place, evidence string) error {
+	for _, at := range all {
+		if err := tx.CloseTombstone(at.Name, evidence); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"portico"
+	"portico/internal/failpoint"
 	"portico/internal/jobs"
 	"portico/internal/store"
 )
@@ -97,6 +98,26 @@ func (w *world) aborted(row store.PortalRow) {
 	}))
 }
 
+// TestStepPanics: a step that panics is one that failed.
+func TestStepPanics(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(false)
+		n.points.On(PointCreateDatabase, func(_ context.Context, p failpoint.Point) error {
+			if p.Hits == 1 {
+				panic("as a mistake would")
+			}
+			return nil
+		})
+		row := w.intent()
+		settled, err := n.Settle(w.Context(), row.ID, row.Fence)
+		w.no(err)
+		if settled.State != portico.PortalActive {
+			w.Errorf("settled as %+v", settled)
+		}
+	})
+}
+
 // TestDelete lets steps of a deletion fail, more often than a creation may: it
 // is tried for ever. Whatever databases the portal had go with it.
 func TestDelete(t *testing.T) {
@@ -123,7 +144,7 @@ func TestDelete(t *testing.T) {
 				copied := row
 				copied.Generation++
 				w.update(func(tx *store.Tx) error { return tx.InsertTombstone(tombstone(row, copied.Generation)) })
-				w.no(w.engine.Restore(w.Context(), w.store.Identity(row.ID, copied.Generation), w.copy(row)))
+				w.no(w.engine.Restore(w.Context(), w.identity(row, copied.Generation), w.copy(row)))
 				if files := w.files(row.ID); len(files) != 3 {
 					w.Fatalf("databases before: %v", files)
 				}
@@ -362,7 +383,7 @@ func TestNameTaken(t *testing.T) {
 	in(t, func(w *world) {
 		n := w.node(true)
 		row := w.intent()
-		strange := w.store.Identity(row.ID, 1)
+		strange := w.identity(row, 1)
 		strange.Epoch = "epoch_of_another"
 		w.no(w.engine.Create(w.Context(), strange))
 		settled, err := n.Settle(w.Context(), row.ID, row.Fence)
@@ -387,12 +408,12 @@ func TestResume(t *testing.T) {
 		"creating": {func(w *world, _ *node) store.PortalRow { return w.intent() }, portico.PortalActive},
 		"creating, with its database": {func(w *world, _ *node) store.PortalRow {
 			row := w.intent()
-			w.no(w.engine.Create(w.Context(), w.store.Identity(row.ID, 1)))
+			w.no(w.engine.Create(w.Context(), w.identity(row, 1)))
 			return row
 		}, portico.PortalActive},
 		"aborting": {func(w *world, _ *node) store.PortalRow {
 			row := w.intent()
-			w.no(w.engine.Create(w.Context(), w.store.Identity(row.ID, 1)))
+			w.no(w.engine.Create(w.Context(), w.identity(row, 1)))
 			w.update(func(tx *store.Tx) error { return beginAbort(tx, row, row.Fence) })
 			return row
 		}, ""},
@@ -404,7 +425,7 @@ func TestResume(t *testing.T) {
 		"deleting, its database gone": {func(w *world, n *node) store.PortalRow {
 			row := w.portal(n)
 			w.bury(row)
-			w.no(w.engine.Drop(w.Context(), database(row)))
+			w.no(w.engine.Drop(w.Context(), w.store.Identity(row).Place()))
 			return row
 		}, ""},
 	} {

@@ -42,7 +42,7 @@ func (l *Lifecycle) Reconcile(ctx context.Context, verify int) (left []Finding, 
 	}
 	braked := s.brake()
 	for _, f := range s.findings {
-		if f.Remedy == RemedyReport || (f.Remedy == RemedyQuarantine && braked) {
+		if f.Remedy == RemedyReport || (f.Remedy == RemedyQuarantine && braked[f.Cluster]) {
 			left = append(left, f)
 			continue
 		}
@@ -58,16 +58,19 @@ func (l *Lifecycle) Reconcile(ctx context.Context, verify int) (left []Finding, 
 	return left, nil
 }
 
-// brake reports whether setting aside what nobody knows must wait for a person.
-// A single database is never more than an accident.
-func (s *survey) brake() bool {
-	orphans := 0
+// brake returns the clusters on which setting aside what nobody knows must wait
+// for a person. A single database is never more than an accident.
+func (s *survey) brake() map[string]bool {
+	orphans, braked := map[string]int{}, map[string]bool{}
 	for _, f := range s.findings {
 		if f.Remedy == RemedyQuarantine {
-			orphans++
+			orphans[f.Cluster]++
 		}
 	}
-	return orphans > brakeCount || (orphans > 1 && orphans*100 > brakePercent*s.databases)
+	for cluster, n := range orphans {
+		braked[cluster] = n > brakeCount || (n > 1 && n*100 > brakePercent*s.databases[cluster])
+	}
+	return braked
 }
 
 // resume drives on what an earlier process, or another node, left under way.
@@ -119,10 +122,10 @@ func (l *Lifecycle) remedy(ctx context.Context, f Finding) error {
 	case RemedyRecover:
 		return l.recoverPortal(ctx, f.row)
 	case RemedyDrop:
-		return l.dropTombstoned(ctx, f.PortalID, f.Database)
+		return l.dropTombstoned(ctx, f.PortalID, f.place())
 	case RemedyQuarantine:
 		l.log.Error("a database that the registry knows nothing of is set aside", "database", f.Database, "bytes", f.Size)
-		return l.engine.Quarantine(ctx, f.Database)
+		return l.engine.Quarantine(ctx, f.place())
 	case RemedyProject:
 		return l.projectAll(ctx, f.row)
 	default: // RemedySettle is resume's, RemedyReport a person's
@@ -133,7 +136,7 @@ func (l *Lifecycle) remedy(ctx context.Context, f Finding) error {
 // confirmUnavailable tries the database once more before the portal is marked:
 // what was seen may be a moment old.
 func (l *Lifecycle) confirmUnavailable(ctx context.Context, f Finding) error {
-	cause := l.engine.Verify(ctx, l.store.Identity(f.row.ID, f.row.Generation))
+	cause := l.engine.Verify(ctx, l.store.Identity(f.row))
 	if errors.Is(cause, store.ErrAbsent) || errors.Is(cause, store.ErrIdentity) || errors.Is(cause, store.ErrDamaged) {
 		return l.markUnavailable(ctx, f.row, cause)
 	}
@@ -144,7 +147,7 @@ func (l *Lifecycle) confirmUnavailable(ctx context.Context, f Finding) error {
 // there, whole and its own. Its guests are applied again first: what was put
 // back may be older than the registry.
 func (l *Lifecycle) recoverPortal(ctx context.Context, row store.PortalRow) error {
-	id := l.store.Identity(row.ID, row.Generation)
+	id := l.store.Identity(row)
 	if err := l.engine.Verify(ctx, id); err != nil {
 		return err
 	}
@@ -161,7 +164,7 @@ func (l *Lifecycle) recoverPortal(ctx context.Context, row store.PortalRow) erro
 }
 
 func (l *Lifecycle) projectAll(ctx context.Context, row store.PortalRow) error {
-	handle, err := l.engine.Open(ctx, l.store.Identity(row.ID, row.Generation))
+	handle, err := l.engine.Open(ctx, l.store.Identity(row))
 	if err != nil {
 		return err
 	}
@@ -177,11 +180,11 @@ func (l *Lifecycle) projectAll(ctx context.Context, row store.PortalRow) error {
 //
 // A portal without a row needs no lease. Its id is never given out again, so
 // nothing can come to name the database.
-func (l *Lifecycle) dropTombstoned(ctx context.Context, portalID, database string) error {
+func (l *Lifecycle) dropTombstoned(ctx context.Context, portalID string, at store.Place) error {
 	var fence int64
 	due := false
 	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) (err error) {
-		fence, due, err = leaseTombstoned(tx, portalID, database)
+		fence, due, err = leaseTombstoned(tx, portalID, at.Name)
 		return err
 	})
 	if err != nil || !due {
@@ -193,12 +196,12 @@ func (l *Lifecycle) dropTombstoned(ctx context.Context, portalID, database strin
 	if err := l.config.Failpoints.Hit(ctx, PointDropTombstoned); err != nil {
 		return err
 	}
-	dropped := l.engine.Drop(ctx, database)
+	dropped := l.engine.Drop(ctx, at)
 	err = l.store.Update(store.WithReserve(context.WithoutCancel(ctx)), func(tx *store.Tx) error {
 		if err := tx.ReleaseLease(portalID, fence); err != nil || dropped != nil {
 			return err
 		}
-		return tx.CloseTombstone(database, "dropped by the reconciler")
+		return tx.CloseTombstone(at.Name, "dropped by the reconciler")
 	})
 	return errors.Join(dropped, err)
 }

@@ -99,7 +99,7 @@ func (w *world) swap(row store.PortalRow) (back func()) {
 	w.Helper()
 	copied := w.copy(row)
 	back = w.lose(row)
-	strange := w.store.Identity(row.ID, row.Generation)
+	strange := w.store.Identity(row)
 	strange.Epoch = "epoch_of_another"
 	w.no(w.engine.Restore(w.Context(), strange, copied))
 	return back
@@ -270,7 +270,7 @@ func TestDropTombstoned(t *testing.T) {
 			w.update(func(tx *store.Tx) error { return tx.RevokeTombstone(portico.DatabaseName(row.ID, 2)) })
 		}, false},
 		"named by the row": {func(w *world, _ *node, row store.PortalRow) {
-			w.update(func(tx *store.Tx) error { return tx.SetPortalGeneration(row.ID, row.Fence, 1, 2) })
+			w.update(func(tx *store.Tx) error { return tx.SetPortalGeneration(row.ID, row.Fence, 1, 2, "") })
 		}, false},
 		"the portal is being deleted": {func(w *world, _ *node, row store.PortalRow) { w.bury(row) }, false},
 		"the portal is gone, and it came late": {func(w *world, n *node, row store.PortalRow) {
@@ -287,14 +287,14 @@ func TestDropTombstoned(t *testing.T) {
 				given := portico.DatabaseName(row.ID, 2)
 				w.update(func(tx *store.Tx) error { return tx.InsertTombstone(tombstone(row, 2)) })
 				if name != "the portal is gone, and it came late" {
-					w.no(w.engine.Restore(w.Context(), w.store.Identity(row.ID, 2), w.copy(row)))
+					w.no(w.engine.Restore(w.Context(), w.identity(row, 2), w.copy(row)))
 					tt.arrange(w, n, row)
 				} else {
 					copied := w.copy(row)
 					tt.arrange(w, n, row)
 					w.late(row.ID, copied)
 				}
-				w.no(n.dropTombstoned(w.Context(), row.ID, given))
+				w.no(n.dropTombstoned(w.Context(), row.ID, store.Place{Name: given}))
 				if there := slices.Contains(w.files(row.ID), given); there == tt.dropped {
 					w.Errorf("there: %v", there)
 				}

@@ -33,7 +33,7 @@ func (l *Lifecycle) Replace(ctx context.Context, portalID, path string, dropOld 
 	if err := l.projectAll(ctx, fresh); err != nil || !dropOld {
 		return err
 	}
-	return l.dropTombstoned(ctx, row.ID, portico.DatabaseName(row.ID, row.Generation))
+	return l.dropTombstoned(ctx, row.ID, l.store.Identity(row).Place())
 }
 
 // replace makes the copy and points the portal at it. It returns the copy's
@@ -47,7 +47,7 @@ func (l *Lifecycle) replace(ctx context.Context, row store.PortalRow, fence int6
 	}
 	fresh := row
 	fresh.Generation = next
-	if err := l.engine.Restore(ctx, l.store.Identity(row.ID, next), path); err != nil {
+	if err := l.engine.Restore(ctx, l.store.Identity(fresh), path); err != nil {
 		return next, err
 	}
 	if err := l.projectAll(ctx, fresh); err != nil {
@@ -76,7 +76,7 @@ func pointAt(tx *store.Tx, row store.PortalRow, fence int64, next int) error {
 	if err != nil {
 		return err
 	}
-	if err := tx.SetPortalGeneration(row.ID, fence, row.Generation, next); err != nil {
+	if err := tx.SetPortalGeneration(row.ID, fence, row.Generation, next, row.Cluster); err != nil {
 		return err
 	}
 	if err := tx.SetPortalState(row.ID, fence, now.State, portico.PortalActive); err != nil {
@@ -99,7 +99,7 @@ func pointAt(tx *store.Tx, row store.PortalRow, fence int64, next int) error {
 func (l *Lifecycle) giveUpCopy(ctx context.Context, fresh store.PortalRow, fence int64) {
 	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error { return tx.ReleaseLease(fresh.ID, fence) })
 	if err == nil {
-		err = l.dropTombstoned(ctx, fresh.ID, portico.DatabaseName(fresh.ID, fresh.Generation))
+		err = l.dropTombstoned(ctx, fresh.ID, l.store.Identity(fresh).Place())
 	}
 	if err != nil {
 		l.log.Warn("what a failed restore left is dropped later", "portal", fresh.ID, "error", err)
@@ -145,7 +145,7 @@ func (l *Lifecycle) reserveGeneration(ctx context.Context, row store.PortalRow, 
 
 func tombstone(row store.PortalRow, generation int) store.Tombstone {
 	return store.Tombstone{
-		DatabaseName: portico.DatabaseName(row.ID, generation), PortalID: row.ID,
+		DatabaseName: portico.DatabaseName(row.ID, generation), Cluster: row.Cluster, PortalID: row.ID,
 		OrganizationID: row.OrganizationID, Reason: store.TombstoneReplaced, ActorID: portico.OperatorActor,
 	}
 }

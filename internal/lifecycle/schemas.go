@@ -13,7 +13,7 @@ import (
 // the caller's. It returns what is there then, also with an error.
 func (l *Lifecycle) migrate(ctx context.Context, row store.PortalRow) (store.PortalSchema, error) {
 	s := store.PortalSchema{PortalID: row.ID, Generation: row.Generation}
-	handle, err := l.engine.Open(ctx, l.store.Identity(row.ID, row.Generation))
+	handle, err := l.engine.Open(ctx, l.store.Identity(row))
 	if err != nil {
 		return s, err
 	}

@@ -14,29 +14,31 @@ type standing struct {
 
 // matter is what makes two findings the same.
 type matter struct {
-	remedy             Remedy
-	portalID, database string
+	remedy                      Remedy
+	portalID, database, cluster string
 }
+
+func (f Finding) matter() matter { return matter{f.Remedy, f.PortalID, f.Database, f.Cluster} }
 
 // note keeps what a pass left, and logs what the pass before did not leave.
 func (l *Lifecycle) note(left []Finding) {
 	now := standing{findings: make(map[matter]bool, len(left)), at: l.store.Now()}
 	for _, f := range left {
-		now.findings[matter{f.Remedy, f.PortalID, f.Database}] = true
+		now.findings[f.matter()] = true
 	}
 	l.mu.Lock()
 	before := l.standing
 	l.standing = now
 	l.mu.Unlock()
 	for _, f := range left {
-		if !before.findings[matter{f.Remedy, f.PortalID, f.Database}] {
+		if !before.findings[f.matter()] {
 			f.log(l.log)
 		}
 	}
 }
 
 func (f Finding) log(log *slog.Logger) {
-	about := []any{"remedy", f.Remedy, "portal", f.PortalID, "database", f.Database, "bytes", f.Size, "finding", f.Text}
+	about := []any{"remedy", f.Remedy, "portal", f.PortalID, "database", f.Database, "cluster", f.Cluster, "bytes", f.Size, "finding", f.Text}
 	switch {
 	case f.cause != nil:
 		log.Error("a finding of the reconciler cannot be mended now and is tried again", append(about, "error", f.cause)...)

@@ -34,12 +34,15 @@ type Finding struct {
 	Remedy   Remedy
 	PortalID string
 	Database string
+	Cluster  string // that the database is on; empty where there is no choice
 	Text     string
 	Size     int64
 
 	row   store.PortalRow
 	cause error // why it could not be mended
 }
+
+func (f Finding) place() store.Place { return store.Place{Cluster: f.Cluster, Name: f.Database} }
 
 // orphanAge is how old a database of ours that nothing names must be before it
 // is set aside.
@@ -50,10 +53,11 @@ type survey struct {
 	lifecycle  *Lifecycle
 	rows       map[string]store.PortalRow // by portal id
 	tombstones map[string]store.Tombstone // by database name
-	present    map[string]bool            // complete databases that were found
+	present    map[store.Place]bool       // complete databases that were found
+	unseen     map[string]bool            // clusters that could not be listed: nothing is said of them
 	failed     map[string]string          // by portal id: why its schema is older than it should be
 	findings   []Finding
-	databases  int
+	databases  map[string]int // by cluster
 }
 
 // Survey compares registry and databases and returns what is not as it should
@@ -70,16 +74,12 @@ func (l *Lifecycle) Survey(ctx context.Context, verify int) ([]Finding, error) {
 func (l *Lifecycle) survey(ctx context.Context, verify int) (*survey, error) {
 	s := &survey{
 		lifecycle: l, rows: map[string]store.PortalRow{},
-		tombstones: map[string]store.Tombstone{}, present: map[string]bool{},
+		tombstones: map[string]store.Tombstone{}, present: map[store.Place]bool{}, unseen: map[string]bool{}, databases: map[string]int{},
 	}
 	// The databases are listed before the rows are read: a portal created in
 	// between has a row, one deleted in between has a tombstone, so neither
 	// looks like something that nobody knows.
-	var found []store.Found
-	err := l.engine.List(ctx, func(f store.Found) error {
-		found = append(found, f)
-		return ctx.Err()
-	})
+	found, err := s.list(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list databases: %w", err)
 	}
@@ -98,6 +98,40 @@ func (l *Lifecycle) survey(ctx context.Context, verify int) (*survey, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// list returns what there is on all clusters. One that does not answer is a
+// finding, and hides what is on it; an engine without clusters must answer.
+func (s *survey) list(ctx context.Context) (found []store.Found, err error) {
+	l := s.lifecycle
+	clusters, err := l.clusters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	one := func(cluster string) ([]store.Found, error) {
+		var on []store.Found
+		err := l.engine.List(ctx, cluster, func(f store.Found) error {
+			on = append(on, f)
+			return ctx.Err()
+		})
+		return on, err
+	}
+	if len(clusters) == 0 {
+		return one("")
+	}
+	for _, c := range clusters {
+		on, err := one(c.ID)
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		if err != nil {
+			s.unseen[c.ID] = true
+			s.add(Finding{Remedy: RemedyReport, Cluster: c.ID, Text: fmt.Sprintf("the cluster %s cannot be looked at: %v", c.Name, err)})
+			continue
+		}
+		found = append(found, on...)
+	}
+	return found, nil
 }
 
 // surveyPage is how many rows are read at once.
@@ -135,30 +169,33 @@ func (s *survey) load(ctx context.Context) error {
 
 // judge says what a database, or what is left of one, is to the registry.
 func (s *survey) judge(ctx context.Context, f store.Found) error {
-	s.databases++
+	s.databases[f.Cluster]++
 	portalID, generation, ok := portico.ParseDatabaseName(f.Name)
 	if !ok {
-		s.add(Finding{Remedy: RemedyReport, Database: f.Name, Size: f.Size, Text: "not made by this service"})
+		s.add(Finding{Remedy: RemedyReport, Database: f.Name, Cluster: f.Cluster, Size: f.Size, Text: "not made by this service"})
 		return nil
 	}
-	if row, known := s.rows[portalID]; known && row.Generation == generation {
-		s.present[f.Name] = f.Complete
+	row, known := s.rows[portalID]
+	named := known && row.Generation == generation
+	if named && row.Cluster == f.Cluster {
+		s.present[f.Place] = f.Complete
 		return nil // judgeRow decides
 	}
 	tombstone, err := s.tombstone(ctx, f.Name)
+	finding := Finding{PortalID: portalID, Database: f.Name, Cluster: f.Cluster, Size: f.Size}
 	switch {
 	case err == nil:
-		text := fmt.Sprintf("given up (%s), not gone yet", tombstone.Reason)
-		s.add(Finding{Remedy: RemedyDrop, PortalID: portalID, Database: f.Name, Size: f.Size, Text: text})
+		finding.Remedy, finding.Text = RemedyDrop, fmt.Sprintf("given up (%s), not gone yet", tombstone.Reason)
 	case portico.KindOf(err) != portico.KindNotFound:
 		return err
+	case named:
+		finding.Remedy, finding.Text = RemedyReport, "the registry has it on another cluster"
 	case f.Marked && f.Identity.Epoch == s.lifecycle.store.Epoch() && s.old(f):
-		s.add(Finding{Remedy: RemedyQuarantine, PortalID: portalID, Database: f.Name, Size: f.Size,
-			Text: "made for this registry, which knows nothing of it"})
+		finding.Remedy, finding.Text = RemedyQuarantine, "made for this registry, which knows nothing of it"
 	default:
-		s.add(Finding{Remedy: RemedyReport, PortalID: portalID, Database: f.Name, Size: f.Size,
-			Text: "the registry knows nothing of it"})
+		finding.Remedy, finding.Text = RemedyReport, "the registry knows nothing of it"
 	}
+	s.add(finding)
 	return nil
 }
 
@@ -180,20 +217,20 @@ func (s *survey) tombstone(ctx context.Context, name string) (t store.Tombstone,
 }
 
 func (s *survey) judgeRow(row store.PortalRow) {
-	name := portico.DatabaseName(row.ID, row.Generation)
-	f := Finding{PortalID: row.ID, Database: name, row: row}
+	at := s.lifecycle.store.Identity(row).Place()
+	f := Finding{PortalID: row.ID, Database: at.Name, Cluster: at.Cluster, row: row}
 	switch row.State {
 	case portico.PortalActive:
-		if s.present[name] {
+		if s.present[at] || s.unseen[at.Cluster] {
 			return
 		}
 		f.Remedy, f.Text = RemedyMark, "active, but its database is missing"
 	case portico.PortalUnavailable:
 		f.Remedy, f.Text = RemedyReport, "unavailable: "+row.LastError
 		switch text, failed := s.failed[row.ID]; {
-		case failed && s.present[name]: // its database is well, but not what the app needs
+		case failed && s.present[at]: // its database is well, but not what the app needs
 			f.Text = "not served until 'portico fleet migrate' succeeds: " + text
-		case s.present[name]:
+		case s.present[at]:
 			f.Remedy = RemedyRecover
 		}
 	default:
@@ -206,7 +243,7 @@ func (s *survey) judgeRow(row store.PortalRow) {
 // ended, and compares their guests with the registry's.
 func (s *survey) deepCheck(ctx context.Context, count int) error {
 	for _, row := range s.lifecycle.nextToVerify(s.rows, count) {
-		if !s.present[portico.DatabaseName(row.ID, row.Generation)] {
+		if !s.present[s.lifecycle.store.Identity(row).Place()] {
 			continue
 		}
 		f, err := s.lifecycle.verify(ctx, row)
@@ -223,8 +260,8 @@ func (s *survey) deepCheck(ctx context.Context, count int) error {
 // verify reads one portal's database through. The finding is empty when all is
 // well, or when it cannot be told now.
 func (l *Lifecycle) verify(ctx context.Context, row store.PortalRow) (Finding, error) {
-	f := Finding{PortalID: row.ID, Database: portico.DatabaseName(row.ID, row.Generation), row: row}
-	id := l.store.Identity(row.ID, row.Generation)
+	id := l.store.Identity(row)
+	f := Finding{PortalID: row.ID, Database: id.Place().Name, Cluster: row.Cluster, row: row}
 	switch err := l.engine.Verify(ctx, id); {
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrIdentity), errors.Is(err, store.ErrAbsent):
 		f.Remedy, f.Text = RemedyMark, err.Error()

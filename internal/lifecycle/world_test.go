@@ -76,8 +76,8 @@ type listing struct {
 	broken error
 }
 
-func (l *listing) List(ctx context.Context, fn func(store.Found) error) error {
-	return errors.Join(l.Engine.List(ctx, fn), l.broken)
+func (l *listing) List(ctx context.Context, cluster string, fn func(store.Found) error) error {
+	return errors.Join(l.Engine.List(ctx, cluster, fn), l.broken)
 }
 
 // lines collects what is logged, a record a line.
@@ -188,6 +188,12 @@ func (w *world) guest(row store.PortalRow, email string) (accountID string) {
 	return accountID
 }
 
+// identity returns that of another generation of a portal's database.
+func (w *world) identity(row store.PortalRow, generation int) store.Identity {
+	row.Generation = generation
+	return w.store.Identity(row)
+}
+
 func database(row store.PortalRow) string { return portico.DatabaseName(row.ID, row.Generation) }
 
 // row returns a portal's row now; its state is empty when there is none.
@@ -266,7 +272,7 @@ func (w *world) path(name string) string {
 // users returns how many users a portal's own database holds.
 func (w *world) users(row store.PortalRow) int {
 	w.Helper()
-	h, err := w.engine.Open(w.Context(), w.store.Identity(row.ID, row.Generation))
+	h, err := w.engine.Open(w.Context(), w.store.Identity(row))
 	w.no(err)
 	defer h.Release()
 	users, err := store.Users(w.Context(), h, store.UserFilter{Page: store.Page{Limit: 100}})
@@ -278,7 +284,7 @@ func (w *world) users(row store.PortalRow) int {
 func (w *world) copy(row store.PortalRow) string {
 	w.Helper()
 	path := filepath.Join(w.TempDir(), "copy.db")
-	w.no(w.engine.Backup(w.Context(), database(row), path))
+	w.no(w.engine.Backup(w.Context(), w.store.Identity(row).Place(), path))
 	return path
 }
 

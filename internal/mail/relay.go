@@ -112,6 +112,7 @@ type link struct {
 	relay  *Relay
 	conn   net.Conn
 	client *smtp.Client
+	taken  bool // some mail
 	broken bool
 	stop   func() bool
 }
@@ -180,6 +181,7 @@ const quitPatience = time.Second
 type RefusedError struct {
 	Permanent bool   // it will never take it
 	Sender    bool   // it was about us, not about the mail or who receives it
+	Hangup    bool   // it took mail over this connection, and takes no more over it
 	Detail    string // the relay's code and words, fit to be shown
 }
 
@@ -196,7 +198,8 @@ func (l *link) send(from, to string, message *gomail.Msg) error {
 	if err := l.client.Mail("<" + from + ">"); err != nil {
 		err = l.fail(err)
 		if r, ok := errors.AsType[*RefusedError](err); ok {
-			r.Sender, l.broken = true, true // no further mail would fare better
+			r.Sender, r.Hangup = true, l.taken && !r.Permanent
+			l.broken = true // no further mail would fare better
 		}
 		return err
 	}
@@ -214,6 +217,7 @@ func (l *link) send(from, to string, message *gomail.Msg) error {
 	if err := w.Close(); err != nil {
 		return l.fail(err)
 	}
+	l.taken = true
 	return nil
 }
 

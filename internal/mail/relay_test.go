@@ -139,7 +139,7 @@ func TestCredentials(t *testing.T) {
 		done.Go(server.serve)
 		invite(t, w, w.Admin.Token, "guest@example.com")
 		w.Released()
-		sender := trusted.Sender(w.Node, func(r *mail.Relay) {
+		sender := trusted.SenderOf(w.Node, func(r *mail.Relay) {
 			r.Port, r.Security, r.Username, r.Password = l.Addr().(*net.TCPAddr).Port, security, "portico", "secret"
 		})
 		if err := sender.SendDue(t.Context()); err != nil {
@@ -177,7 +177,7 @@ func TestHeaders(t *testing.T) {
 		t.Fatalf("%d %s", a.Status, a.Body)
 	}
 	w.Released()
-	if err := server.Sender(w.Node).SendDue(t.Context()); err != nil {
+	if err := server.SenderOf(w.Node).SendDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := server.Received()
@@ -244,7 +244,7 @@ func TestUnsubscribed(t *testing.T) {
 	if err := w.Node.Control.Unsubscribe(t.Context(), token[1:], "request"); portico.KindOf(err) != portico.KindNotFound {
 		t.Errorf("a broken token: %v", err)
 	}
-	sender := server.Sender(w.Node)
+	sender := server.SenderOf(w.Node)
 	if err := sender.SendDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}

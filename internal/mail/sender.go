@@ -48,11 +48,13 @@ type Config struct {
 }
 
 // The bounds on what is under way at once in a process. No organization and no
-// mail domain has more than its part, so that a slow one keeps none waiting.
+// mail domain has more than its part, so that a slow one keeps none waiting. A
+// turn is short while others wait for one.
 const (
 	maxTurns         = 16
 	maxTurnsOfOne    = 4
-	mailsInOneTurn   = 20
+	mailsInShortTurn = 20
+	mailsInOneTurn   = 100             // about what servers take over one connection
 	leaseLife        = 5 * time.Minute // far above what one mail may take
 	idlePoll         = time.Second
 	stopPatience     = 5 * time.Second
@@ -77,6 +79,7 @@ type Sender struct {
 	queues map[store.Queue]bool // with a turn under way
 	served map[string]int64     // organization: the number of its last turn
 	turn   int64
+	others bool     // wait for a turn
 	rest   struct { // of the relay, when it could not be used
 		times int
 		until time.Time
@@ -199,14 +202,15 @@ func (s *Sender) claim(due []store.Queue) (picked []store.Queue) {
 			delete(s.served, id)
 		}
 	}
+	open := slices.Clone(due)
 	for len(s.queues) < maxTurns {
-		due = slices.DeleteFunc(due, func(q store.Queue) bool {
+		open = slices.DeleteFunc(open, func(q store.Queue) bool {
 			return s.queues[q] || organizations[q.OrganizationID] >= maxTurnsOfOne || hosts[q.Host] >= maxTurnsOfOne
 		})
-		if len(due) == 0 {
+		if len(open) == 0 {
 			break
 		}
-		q := slices.MinFunc(due, func(a, b store.Queue) int {
+		q := slices.MinFunc(open, func(a, b store.Queue) int {
 			return cmp.Compare(s.served[a.OrganizationID], s.served[b.OrganizationID])
 		})
 		s.turn++
@@ -215,7 +219,15 @@ func (s *Sender) claim(due []store.Queue) (picked []store.Queue) {
 		hosts[q.Host]++
 		picked = append(picked, q)
 	}
+	s.others = slices.ContainsFunc(due, func(q store.Queue) bool { return !s.queues[q] })
 	return picked
+}
+
+// over reports whether a turn in which so many mails were sent ends.
+func (s *Sender) over(mails int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return mails >= mailsInOneTurn || (s.others && mails >= mailsInShortTurn)
 }
 
 func (s *Sender) release(q store.Queue) {
@@ -265,10 +277,7 @@ func (s *Sender) take(ctx, sending context.Context, q store.Queue) {
 		return
 	}
 	defer l.close()
-	for range mailsInOneTurn {
-		if ctx.Err() != nil || l.broken {
-			return
-		}
+	for mails := 0; !s.over(mails) && !l.broken && ctx.Err() == nil; mails++ {
 		page, found, err := s.next(ctx, q)
 		if err != nil {
 			if ctx.Err() == nil {
@@ -376,7 +385,9 @@ func (s *Sender) judge(m *store.Mail, failure error) (outcome Outcome, wait time
 		return OutcomeSent, 0
 	case refused && refusal.Sender:
 		// Our address, or our credit, is what the relay does not like: no mail is to blame.
-		s.unusable(failure)
+		if !refusal.Hangup {
+			s.unusable(failure)
+		}
 		m.Detail = refusal.Detail
 		m.Attempts--
 		return OutcomeRetried, 0

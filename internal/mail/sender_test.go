@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
 
 	"portico"
 	"portico/internal/mail"
@@ -43,7 +46,7 @@ func TestSendersShare(t *testing.T) {
 	counts := make([]uint64, 4)
 	for i := range counts {
 		all.Go(func() {
-			s := server.Sender(w.Node)
+			s := server.SenderOf(w.Node)
 			if err := s.SendDue(context.Background()); err != nil {
 				t.Error(err)
 			}
@@ -85,7 +88,7 @@ func TestFair(t *testing.T) {
 		invite(t, w, admin.Token, fmt.Sprintf("small-%d@host-%d.example.net", i, i))
 	}
 	w.Released()
-	if err := server.Sender(w.Node).SendDue(t.Context()); err != nil {
+	if err := server.SenderOf(w.Node).SendDue(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := server.Received()
@@ -97,5 +100,60 @@ func TestFair(t *testing.T) {
 	}
 	if len(got) != len(large)+small || last > 100 {
 		t.Errorf("%d mails, the last of the small organizations was number %d", len(got), last)
+	}
+}
+
+// TestSenderRefused meets a mail server that does not like us: no mail is to
+// blame, and all of it leaves when the server has changed its mind.
+func TestSenderRefused(t *testing.T) {
+	t.Parallel()
+	clock := &wiretest.Clock{}
+	clock.Stop(time.Now())
+	w, server := wiretest.Start(t, clock.Setup), wiretest.StartMail(t)
+	refuses := true
+	server.Sender = func(before int) error {
+		switch {
+		case refuses:
+			return &smtp.SMTPError{Code: 553, Message: "who are you?"}
+		case before == 7: // a limit that servers have
+			return &smtp.SMTPError{Code: 421, Message: "enough for one connection"}
+		}
+		return nil
+	}
+	emails := make([]string, 40)
+	for i := range emails {
+		emails[i] = fmt.Sprintf("guest-%d@example.com", i)
+	}
+	portal := invite(t, w, w.Admin.Token, emails...)
+	w.Released()
+	sender := server.SenderOf(w.Node)
+	send := func() {
+		if err := sender.SendDue(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send()
+	send() // while it rests
+	if n := sender.Counts()[mail.OutcomeRetried]; n != 1 || len(server.Received()) != 0 {
+		t.Errorf("%d tries, %d mails", n, len(server.Received()))
+	}
+	a := w.Do("GET", "/v1/portal/"+portal+"/invitations", w.Admin.Token, nil)
+	if strings.Contains(string(a.Body), "bounced") || !strings.Contains(string(a.Body), "who are you?") {
+		t.Errorf("%s", a.Body)
+	}
+	refuses = false
+	send()
+	if len(server.Received()) != 0 {
+		t.Error("the server has no rest")
+	}
+	clock.Move(time.Minute)
+	send()
+	for i, m := range server.Received() {
+		if m.To != emails[i] {
+			t.Errorf("mail %d is to %s", i, m.To)
+		}
+	}
+	if len(server.Received()) != len(emails) {
+		t.Errorf("%d mails", len(server.Received()))
 	}
 }

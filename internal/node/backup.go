@@ -90,7 +90,7 @@ func discard(dir string, made bool) error {
 }
 
 func (b *backup) run(ctx context.Context) error {
-	if err := b.core.engine.Backup(ctx, "", filepath.Join(b.dir, registryFile)); err != nil {
+	if err := b.core.engine.Backup(ctx, store.Place{}, filepath.Join(b.dir, registryFile)); err != nil {
 		return fmt.Errorf("copy the registry: %w", err)
 	}
 	rows, err := b.readSnapshot(ctx)
@@ -174,10 +174,10 @@ func (b *backup) portal(ctx context.Context, row store.PortalRow) error {
 		return nil
 	}
 	name := filepath.Join(backupPortals, row.ID+".db")
-	for generation := row.Generation; ; {
-		cause := b.core.engine.Backup(ctx, portico.DatabaseName(row.ID, generation), filepath.Join(b.dir, name))
+	for {
+		cause := b.core.engine.Backup(ctx, b.core.Store.Identity(row).Place(), filepath.Join(b.dir, name))
 		if cause == nil {
-			return b.add(name, row.ID)
+			return b.addPortal(name, row.ID)
 		}
 		if ctx.Err() != nil || portico.KindOf(cause) == portico.KindStorageFull {
 			return fmt.Errorf("copy portal %s: %w", row.ID, cause)
@@ -189,11 +189,11 @@ func (b *backup) portal(ctx context.Context, row store.PortalRow) error {
 		case !now.Found():
 			b.miss(row.ID, "deleted while the backup ran", false)
 			return nil
-		case now.Generation == generation:
+		case now.Generation == row.Generation:
 			b.miss(row.ID, cause.Error(), true)
 			return nil
 		}
-		generation = now.Generation // replaced meanwhile
+		row = now // replaced meanwhile
 	}
 }
 
@@ -211,6 +211,16 @@ func (b *backup) now(ctx context.Context, portalID string) (row store.PortalRow,
 
 func (b *backup) miss(portalID, reason string, lost bool) {
 	b.manifest.Missing = append(b.manifest.Missing, BackupMissing{PortalID: portalID, Reason: reason, Lost: lost})
+}
+
+// addPortal puts a portal's copy into the manifest, with its app's.
+func (b *backup) addPortal(name, portalID string) error {
+	err := b.add(name, portalID)
+	if app := name + store.AppCopy; err == nil && exists(filepath.Join(b.dir, app)) {
+		err = b.add(app, portalID)
+		b.manifest.Files[len(b.manifest.Files)-1].App = err == nil
+	}
+	return err
 }
 
 // add puts a file that was written into the manifest.

@@ -38,10 +38,12 @@ type Manifest struct {
 	Missing       []BackupMissing `json:"missing"`
 }
 
-// BackupFile is a file of a backup: the registry, or a portal's database.
+// BackupFile is a file of a backup: the registry, a portal's database, or its
+// app's.
 type BackupFile struct {
 	Name     string `json:"name"`
 	PortalID string `json:"portal_id,omitempty"` // empty for the registry
+	App      bool   `json:"app,omitempty"`       // the portal's app's own file, which goes with the portal's
 	Size     int64  `json:"size"`
 	SHA256   string `json:"sha256"`
 }
@@ -100,7 +102,7 @@ func (m Manifest) registry() (BackupFile, error) { return m.file("") }
 // file returns the file of a portal, of the registry without one.
 func (m Manifest) file(portalID string) (BackupFile, error) {
 	for _, f := range m.Files {
-		if f.PortalID == portalID {
+		if f.PortalID == portalID && !f.App {
 			return f, nil
 		}
 	}
@@ -110,6 +112,17 @@ func (m Manifest) file(portalID string) (BackupFile, error) {
 		}
 	}
 	return BackupFile{}, portico.Errorf(portico.KindNotFound, "The backup holds nothing of %q.", portalID)
+}
+
+// Copied returns how many portals the backup has the databases of.
+func (m Manifest) Copied() int {
+	n := 0
+	for _, f := range m.Files {
+		if f.PortalID != "" && !f.App {
+			n++
+		}
+	}
+	return n
 }
 
 // digest returns a file's size and the SHA-256 of its content.

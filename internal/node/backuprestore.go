@@ -30,8 +30,13 @@ func (c *Core) RestorePortal(ctx context.Context, dir, portalID string) error {
 	if portalID == "" || m.Epoch != c.Store.Epoch() {
 		return portico.Errorf(portico.KindConflict, "The backup %s is of another installation.", dir)
 	}
-	if err := file.verify(dir); err != nil {
-		return err
+	for _, f := range m.Files {
+		if f.PortalID != portalID {
+			continue
+		}
+		if err := f.verify(dir); err != nil {
+			return err
+		}
 	}
 	err = c.Lifecycle.Replace(ctx, portalID, file.path(dir), false)
 	switch {
@@ -177,8 +182,10 @@ func (r *restore) fill(ctx context.Context, o Options) error {
 		if f.PortalID == "" {
 			continue
 		}
-		if err := r.portal(ctx, c, f); err != nil {
-			return fmt.Errorf("restore portal %s: %w", f.PortalID, err)
+		if !f.App { // which the portal's brings along
+			if err := r.portal(ctx, c, f); err != nil {
+				return fmt.Errorf("restore portal %s: %w", f.PortalID, err)
+			}
 		}
 		done++
 		r.report(done, f.Size)
@@ -198,7 +205,7 @@ func (r *restore) portal(ctx context.Context, c *Core, f BackupFile) error {
 	if err != nil {
 		return err
 	}
-	id := c.Store.Identity(row.ID, row.Generation)
+	id := c.Store.Identity(row)
 	if err := c.engine.Restore(ctx, id, f.path(r.dir)); err != nil {
 		return err
 	}

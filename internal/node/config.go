@@ -72,8 +72,8 @@ type Setting struct {
 	set  func(*Config, string) error
 }
 
-// redactURL takes the password out of a URL.
-func redactURL(text string) string {
+// RedactURL takes the password out of a URL.
+func RedactURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
 		return "(set)"
@@ -105,7 +105,7 @@ func Settings() []Setting {
 		{Name: "listen", Default: "127.0.0.1:8010", Doc: "host and port of API, reference and portals", set: str(func(c *Config) *string { return &c.Listen })},
 		{Name: "ops-listen", Default: "127.0.0.1:9010", Doc: "host and port of health, metrics and profiles; keep it private", set: str(func(c *Config) *string { return &c.OpsListen })},
 		{Name: "data", Default: "portico-data", Doc: "the data folder", set: str(func(c *Config) *string { return &c.Data })},
-		{Name: "database-url", Hide: redactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
+		{Name: "database-url", Hide: RedactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "app-migrations", Doc: "folder with the steps of the schema of the platform's own app, 0001_name.sql and on, which every portal gets", set: str(func(c *Config) *string { return &c.AppMigrations })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},

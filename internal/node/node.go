@@ -77,8 +77,9 @@ type Core struct {
 	Ring      *keyring.Ring
 	Log       *slog.Logger
 
-	engine store.Engine
-	closes []func()
+	engine  store.Engine
+	servers control.Servers // nil on SQLite
+	closes  []func()
 }
 
 // OpenCore opens the parts in order. exclusive is for the server: no second
@@ -116,7 +117,7 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 		return nil, err
 	}
 	c.Control = control.New(control.Config{
-		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
+		Store: c.Store, Auth: c.Auth, Lifecycle: c.Lifecycle, Servers: c.servers, Jobs: c.Jobs, Log: o.Log, Failpoints: o.Failpoints,
 		Ring: c.Ring, PublicURL: public, PortalDomain: config.PortalDomain, MaxGuests: config.MaxGuests,
 		InvitationLife: time.Duration(config.InvitationDays) * 24 * time.Hour,
 	})

@@ -9,13 +9,14 @@ import (
 // registryFile is the registry's file in a data folder.
 const registryFile = "registry.db"
 
-// CheckData refuses a folder that holds no installation.
-func CheckData(data string) error {
-	if exists(filepath.Join(data, registryFile)) {
+// CheckData refuses a folder that holds no installation. A registry in
+// PostgreSQL says itself whether it is there.
+func CheckData(config Config) error {
+	if config.DatabaseURL != "" || exists(filepath.Join(config.Data, registryFile)) {
 		return nil
 	}
 	return portico.Errorf(portico.KindNotFound,
-		"There is no data in %s. Name the folder with --data or PORTICO_DATA, or begin with 'portico serve'.", data)
+		"There is no data in %s. Name the folder with --data or PORTICO_DATA, or begin with 'portico serve'.", config.Data)
 }
 
 // restoringFile stands in a data folder while everything is restored into it.

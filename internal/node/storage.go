@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"portico"
+	"portico/internal/control"
 	"portico/internal/store"
 	"portico/internal/store/postgres"
 	"portico/internal/store/sqlite"
@@ -12,7 +13,7 @@ import (
 
 // openStorage opens the engine that is configured, and the registry over it.
 func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (err error) {
-	if c.engine, err = openEngine(c.Config, exclusive, o); err != nil {
+	if c.engine, err = c.openEngine(exclusive, o); err != nil {
 		return err
 	}
 	c.onClose(func() {
@@ -27,10 +28,32 @@ func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (er
 	if c.Store, err = store.New(engine, o.clock(), ids); err != nil {
 		return fmt.Errorf("open the registry: %w", err)
 	}
+	if pg, ok := c.engine.(*postgres.Engine); ok {
+		c.servers = pg
+		return c.Store.Update(context.Background(), func(tx *store.Tx) error { return tx.EnsureFirstCluster(pg.OwnServer()) })
+	}
 	return nil
 }
 
-func openEngine(config Config, exclusive bool, o Options) (store.Engine, error) {
+// clusters reads the registry's list of servers, for the engine.
+func (c *Core) clusters(ctx context.Context) (all []postgres.Cluster, err error) {
+	var rows []store.ClusterRow
+	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		rows, err = tx.Clusters()
+		return err
+	})
+	for _, row := range rows {
+		url, err := control.OpenClusterURL(c.Ring, row)
+		if err != nil {
+			return nil, fmt.Errorf("the address of the cluster %s: %w", row.Name, err)
+		}
+		all = append(all, postgres.Cluster{ID: row.ID, URL: url, ServerID: row.ServerID})
+	}
+	return all, err
+}
+
+func (c *Core) openEngine(exclusive bool, o Options) (store.Engine, error) {
+	config := c.Config
 	if config.DatabaseURL != "" {
 		if config.SecretKey == "" {
 			return nil, portico.Errorf(portico.KindInvalid,
@@ -38,7 +61,7 @@ func openEngine(config Config, exclusive bool, o Options) (store.Engine, error) 
 		}
 		e, err := postgres.Open(context.Background(), postgres.Config{
 			URL: config.DatabaseURL, MaxHandles: config.OpenPortals, Now: o.Now, Log: o.Log, Failpoints: o.Failpoints,
-			MorePortalSteps: o.MorePortalSteps,
+			MorePortalSteps: o.MorePortalSteps, Clusters: c.clusters,
 		})
 		if err != nil {
 			return nil, err

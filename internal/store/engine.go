@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"time"
+
+	"portico"
 )
 
 // SQL runs statements in one transaction. The texts use $1 … $n, the same for
@@ -50,11 +52,32 @@ type Database interface {
 	Update(ctx context.Context, fn func(SQL) error) error
 }
 
-// Identity is what a portal's database says of itself.
+// Identity says which database is meant. All but Cluster stands in the database
+// too, and every open compares it.
 type Identity struct {
 	PortalID   string
 	Generation int
 	Epoch      string // of the registry that made it
+	Cluster    string // that holds it; see Place
+}
+
+// Place returns where the database is.
+func (id Identity) Place() Place {
+	return Place{Cluster: id.Cluster, Name: portico.DatabaseName(id.PortalID, id.Generation)}
+}
+
+// Same reports whether both say the same of themselves, wherever they are.
+func (id Identity) Same(other Identity) bool {
+	id.Cluster = other.Cluster
+	return id == other
+}
+
+// Place is where a database is. Cluster is the id of one of the clusters that
+// the registry lists; empty is the place that every engine has without a list,
+// and the only one on SQLite.
+type Place struct {
+	Cluster string
+	Name    string
 }
 
 // Handle is an open portal database. It stays usable until Release, evictions
@@ -97,13 +120,17 @@ func HasReserve(ctx context.Context) bool {
 
 // Found is a database, or what is left of one, that an engine came across.
 type Found struct {
-	Name     string // the database's name, or the stray thing's path
+	Place // Name is the database's, or the stray thing's path
+
 	Identity Identity
 	Marked   bool      // Identity is known: it was made by some registry of ours
 	Complete bool      // usable as it is; false for leavings of a create or drop
 	ModTime  time.Time // when it was last touched
 	Size     int64     // bytes, where cheap to tell
 }
+
+// AppCopy is what the name of an app's copy ends in after that of the portal's.
+const AppCopy = ".app"
 
 // Engine keeps the registry and the portal databases. Every method is
 // idempotent: repeated after a crash it goes on where it was.
@@ -123,26 +150,28 @@ type Engine interface {
 	// ErrDamaged, ErrRetired; KindUnavailable when it cannot tell now.
 	Open(ctx context.Context, id Identity) (Handle, error)
 
-	// Drop removes a database by name with all that belongs to it, whatever
-	// state it is in. From its first moment no Open succeeds. It waits for
-	// handles, and returns nil only when nothing is left, durably.
-	Drop(ctx context.Context, name string) error
+	// Drop removes a database with all that belongs to it, whatever state it is
+	// in. From its first moment no Open succeeds. It waits for handles, and
+	// returns nil only when nothing is left, durably.
+	Drop(ctx context.Context, at Place) error
 
-	// List calls fn for every portal database and stray leaving, in no order.
-	// An error from fn or from the listing ends it: a partial listing must
-	// never be taken for a whole one.
-	List(ctx context.Context, fn func(Found) error) error
+	// List calls fn for every portal database and stray leaving of a cluster,
+	// in no order. An error from fn or from the listing ends it: a partial
+	// listing must never be taken for a whole one.
+	List(ctx context.Context, cluster string, fn func(Found) error) error
 
 	// Verify reads a database through and compares its identity, without
 	// keeping it open. Errors as Open.
 	Verify(ctx context.Context, id Identity) error
 
 	// Quarantine renames a database out of the names that Open knows.
-	Quarantine(ctx context.Context, name string) error
+	Quarantine(ctx context.Context, at Place) error
 
-	// Backup writes a consistent copy of the registry (name empty) or of a
-	// portal's database to a new file at path, while both are in use.
-	Backup(ctx context.Context, name, path string) error
+	// Backup writes a consistent copy of the registry (an empty place) or of a
+	// portal's database to a new file at path, while both are in use. Where the
+	// app's database is a file of its own, its copy is a second new file, at
+	// path and AppCopy, which Restore looks for.
+	Backup(ctx context.Context, at Place, path string) error
 
 	// Restore makes the database of id from a copy that Backup wrote, under
 	// id's identity. Errors as Create.

@@ -57,10 +57,11 @@ func (tx *Tx) SetPortalState(portalID string, fence int64, from, to portico.Port
 		WHERE id = $1 AND fence = $2 AND state = $3`, portalID, fence, string(from), string(to))
 }
 
-// SetPortalGeneration points a portal at another generation of its database.
-func (tx *Tx) SetPortalGeneration(portalID string, fence int64, from, to int) error {
-	return tx.fenced(`UPDATE portals SET generation = $4 WHERE id = $1 AND fence = $2 AND generation = $3`,
-		portalID, fence, from, to)
+// SetPortalGeneration points a portal at another generation of its database, on
+// another cluster perhaps.
+func (tx *Tx) SetPortalGeneration(portalID string, fence int64, from, to int, cluster string) error {
+	return tx.fenced(`UPDATE portals SET generation = $4, cluster_id = $5 WHERE id = $1 AND fence = $2 AND generation = $3`,
+		portalID, fence, from, to, cluster)
 }
 
 // RecordFailure counts a failed attempt of the operation under way and returns

@@ -19,11 +19,12 @@ type PortalRow struct {
 	LeaseUntil       time.Time
 	Fence            int64  // grows each time the lease changes hands
 	RequestID        string // of the request that began the operation under way
+	Cluster          string // that holds the database; see Place
 }
 
 const portalColumns = `p.id, o.parent_id, o.name, p.api_name, p.description, p.custom_domain,
 	p.domain_status, p.domain_verified_at, p.state, p.generation, p.attempts, p.last_error,
-	p.lease_until, p.fence, p.request_id, p.version, o.created_at, p.created_by, p.modified_at, p.modified_by`
+	p.lease_until, p.fence, p.request_id, p.version, p.cluster_id, o.created_at, p.created_by, p.modified_at, p.modified_by`
 
 type scanner interface{ Scan(dest ...any) error }
 
@@ -34,7 +35,7 @@ func scanPortal(row scanner, more ...any) (PortalRow, error) {
 	err := row.Scan(append([]any{
 		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain,
 		&p.DomainStatus, &verified, &p.State, &p.Generation, &p.Attempts, &p.LastError,
-		&lease, &p.Fence, &p.RequestID, &p.Version, &created, &p.CreatedBy, &modified, &p.ModifiedBy,
+		&lease, &p.Fence, &p.RequestID, &p.Version, &p.Cluster, &created, &p.CreatedBy, &modified, &p.ModifiedBy,
 	}, more...)...)
 	if err != nil {
 		return PortalRow{}, notFound(err)
@@ -61,10 +62,10 @@ func (tx *Tx) InsertPortal(p PortalRow) error {
 	}
 	_, err = tx.q.Exec(`INSERT INTO portals (id, api_name, description, custom_domain, domain_status,
 		domain_verified_at, state, generation, attempts, last_error, lease_until, fence, request_id,
-		search, created_by, modified_at, modified_by)
-		VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, 0, '', $8, $9, $10, $11, $12, $13, $14)`,
+		search, created_by, modified_at, modified_by, cluster_id)
+		VALUES ($1, $2, $3, $4, $5, NULL, $6, $7, 0, '', $8, $9, $10, $11, $12, $13, $14, $15)`,
 		p.ID, p.APIName, p.Description, p.CustomDomain, string(p.DomainStatus), string(p.State), p.Generation,
-		micros(p.LeaseUntil), p.Fence, p.RequestID, portalSearch(p.Portal), p.CreatedBy, micros(p.ModifiedAt), p.ModifiedBy)
+		micros(p.LeaseUntil), p.Fence, p.RequestID, portalSearch(p.Portal), p.CreatedBy, micros(p.ModifiedAt), p.ModifiedBy, p.Cluster)
 	return err
 }
 

@@ -41,9 +41,9 @@ func New(engine Engine, now func() time.Time, ids *portico.IDSource) (*Store, er
 // Engine returns the engine, for what concerns databases rather than rows.
 func (s *Store) Engine() Engine { return s.engine }
 
-// Identity returns the identity of a portal's database of a generation.
-func (s *Store) Identity(portalID string, generation int) Identity {
-	return Identity{PortalID: portalID, Generation: generation, Epoch: s.epoch}
+// Identity returns the identity of the database that a portal's row names.
+func (s *Store) Identity(p PortalRow) Identity {
+	return Identity{PortalID: p.ID, Generation: p.Generation, Epoch: s.epoch, Cluster: p.Cluster}
 }
 
 // Epoch returns the mark of this registry.

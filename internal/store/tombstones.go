@@ -19,6 +19,7 @@ const (
 // in whose name one may be dropped.
 type Tombstone struct {
 	DatabaseName   string
+	Cluster        string // that the database was on; see Place
 	PortalID       string
 	OrganizationID string
 	Reason         TombstoneReason
@@ -28,11 +29,14 @@ type Tombstone struct {
 	Evidence       string
 }
 
+// Place returns where the database was.
+func (t Tombstone) Place() Place { return Place{Cluster: t.Cluster, Name: t.DatabaseName} }
+
 // InsertTombstone writes a tombstone; one that is there already stays as it is.
 func (tx *Tx) InsertTombstone(t Tombstone) error {
 	_, err := tx.q.Exec(`INSERT INTO tombstones (database_name, portal_id, organization_id, reason, actor_id,
-		created_at, gone_at, evidence) VALUES ($1, $2, $3, $4, $5, $6, NULL, '') ON CONFLICT (database_name) DO NOTHING`,
-		t.DatabaseName, t.PortalID, t.OrganizationID, string(t.Reason), t.ActorID, micros(tx.Now))
+		created_at, gone_at, evidence, cluster_id) VALUES ($1, $2, $3, $4, $5, $6, NULL, '', $7) ON CONFLICT (database_name) DO NOTHING`,
+		t.DatabaseName, t.PortalID, t.OrganizationID, string(t.Reason), t.ActorID, micros(tx.Now), t.Cluster)
 	return err
 }
 
@@ -43,7 +47,7 @@ func (tx *Tx) CloseTombstone(databaseName, evidence string) error {
 	return err
 }
 
-const tombstoneColumns = `database_name, portal_id, organization_id, reason, actor_id, created_at, gone_at, evidence`
+const tombstoneColumns = `database_name, portal_id, organization_id, reason, actor_id, created_at, gone_at, evidence, cluster_id`
 
 // Tombstone returns the tombstone of a database name.
 func (tx *Tx) Tombstone(databaseName string) (Tombstone, error) {
@@ -69,7 +73,7 @@ func scanTombstone(row scanner) (Tombstone, error) {
 	var t Tombstone
 	var created int64
 	var gone sql.NullInt64
-	err := row.Scan(&t.DatabaseName, &t.PortalID, &t.OrganizationID, &t.Reason, &t.ActorID, &created, &gone, &t.Evidence)
+	err := row.Scan(&t.DatabaseName, &t.PortalID, &t.OrganizationID, &t.Reason, &t.ActorID, &created, &gone, &t.Evidence, &t.Cluster)
 	if err != nil {
 		return Tombstone{}, notFound(err)
 	}

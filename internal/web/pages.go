@@ -7,8 +7,10 @@ import (
 	"html/template"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -287,6 +289,10 @@ func (p *Pages) Fixed(name string, page Page) (http.Handler, error) {
 
 // AssetPath is the path below which the assets are.
 func (p *Pages) AssetPath() string { return p.config.AssetAt }
+
+// AssetAddresses are the paths of the assets, for a front that routes nothing
+// but what is there.
+func (p *Pages) AssetAddresses() []string { return slices.Sorted(maps.Keys(p.assets.content)) }
 
 // Assets serves the assets: for ever, since each is named by its content.
 func (p *Pages) Assets() http.Handler { return p.assets }

@@ -31,7 +31,10 @@ import (
 // MailServer is a real mail server on a loopback port that does to mail what a
 // test asks of it.
 type MailServer struct {
-	// Recipient is asked about each recipient; a *smtp.SMTPError is the answer.
+	// Sender is asked about each mail, how many came before it over the same
+	// connection; a *smtp.SMTPError is the answer.
+	Sender func(before int) error
+	// Recipient is asked about each recipient, in the same way.
 	Recipient func(to string) error
 	// Taken is told of each mail that was received whole, before the server says
 	// so; true cuts the connection instead.
@@ -129,8 +132,8 @@ func (m *MailServer) Close() { m.end() }
 // TLS returns the configuration of another server that Relay's roots trust.
 func (m *MailServer) TLS() *tls.Config { return m.tls }
 
-// Sender returns a sender of a node's outbox to the server, not started.
-func (m *MailServer) Sender(n *node.Node, change ...func(*mail.Relay)) *mail.Sender {
+// SenderOf returns a sender of a node's outbox to the server, not started.
+func (m *MailServer) SenderOf(n *node.Node, change ...func(*mail.Relay)) *mail.Sender {
 	relay := m.Relay()
 	for _, f := range change {
 		f(relay)
@@ -209,6 +212,7 @@ type mailSession struct {
 	server *MailServer
 	conn   *smtp.Conn
 	to     string
+	mails  int
 }
 
 // Reset implements smtp.Session.
@@ -218,7 +222,13 @@ func (s *mailSession) Reset() { s.to = "" }
 func (s *mailSession) Logout() error { return nil }
 
 // Mail implements smtp.Session.
-func (s *mailSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *mailSession) Mail(string, *smtp.MailOptions) error {
+	s.mails++
+	if s.server.Sender != nil {
+		return s.server.Sender(s.mails - 1)
+	}
+	return nil
+}
 
 // Rcpt implements smtp.Session.
 func (s *mailSession) Rcpt(to string, _ *smtp.RcptOptions) error {

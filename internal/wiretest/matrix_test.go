@@ -170,7 +170,8 @@ func (m *matrix) deleting() place {
 func (m *matrix) takeAway() {
 	if m.Node.Config.DatabaseURL != "" {
 		for _, p := range m.broken {
-			if err := m.Node.Store.Engine().Quarantine(m.T.Context(), portico.DatabaseName(p.id, 1)); err != nil {
+			err := m.Node.Store.Engine().Quarantine(m.T.Context(), m.Place(p.id))
+			if err != nil {
 				m.T.Fatal(err)
 			}
 		}

@@ -29,6 +29,7 @@ import (
 	"portico/internal/auth"
 	"portico/internal/control"
 	"portico/internal/node"
+	"portico/internal/store"
 )
 
 // World is a running server and the people in it. Tokens are unrestricted
@@ -286,4 +287,18 @@ func (w *World) Portal(name string) string {
 		w.T.Fatalf("create portal: %d %s", a.Status, a.Body)
 	}
 	return a.ID(w.T)
+}
+
+// Place returns where a portal's database is.
+func (w *World) Place(portalID string) store.Place {
+	w.T.Helper()
+	var row store.PortalRow
+	err := w.Node.Store.View(context.Background(), func(tx *store.Tx) (err error) {
+		row, err = tx.PortalByID(portalID)
+		return err
+	})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	return w.Node.Store.Identity(row).Place()
 }

@@ -24,7 +24,9 @@ const (
 
 // address is where a server is and as whom we connect to it.
 type address struct {
+	text     string
 	url      *url.URL
+	serverID string // what the server there must call itself; empty: anything
 	database string
 	base     *pgx.ConnConfig
 }
@@ -49,7 +51,7 @@ func parseAddress(text string) (*address, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3},
 		Control:         endSilence,
 	}).DialContext
-	return &address{url: u, database: name, base: base}, nil
+	return &address{text: text, url: u, database: name, base: base}, nil
 }
 
 func withoutPassword(err error, u *url.URL) string {
@@ -90,13 +92,6 @@ func (a *address) forPrograms(database string) (dsn string, environment []string
 	}
 	u.RawQuery = query.Encode()
 	return u.String(), append(environment, "PGCONNECT_TIMEOUT=5", "PGAPPNAME=portico")
-}
-
-// in returns the address of another database of the server.
-func (a *address) in(database string) *address {
-	other := *a
-	other.database = database
-	return &other
 }
 
 // quote returns a name as an identifier.

@@ -6,7 +6,6 @@ import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
-	"database/sql"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -36,8 +35,7 @@ type app struct {
 
 // App implements store.Handle.
 func (h *handle) App() store.App {
-	e := h.handles.engine
-	return &app{engine: e, server: e.server, name: h.entry.name}
+	return &app{engine: h.handles.engine, server: h.entry.server, name: h.entry.at.Name}
 }
 
 // Admit implements store.App. The database's lock keeps it apart from a drop,
@@ -65,7 +63,7 @@ func (a *app) Admit(ctx context.Context, password func() (string, error), alone 
 	if err != nil {
 		return store.AppAddress{}, translate(err)
 	}
-	return store.AppAddress{Engine: "postgres", URL: a.server.at.forApp(a.name, role, secret)}, nil
+	return store.AppAddress{Engine: "postgres", URL: a.server.address().forApp(a.name, role, secret)}, nil
 }
 
 // cutOff ends the connections of a role.
@@ -118,10 +116,7 @@ func (a *address) forApp(database, role, password string) string {
 // taken on could be laid down again by what the app left in its database, a
 // trigger above all, and our rights would be there for it.
 func (a *app) Migrate(ctx context.Context, password string, steps []store.AppStep) (version int, err error) {
-	config := a.server.at.config(a.name, portalStatements)
-	config.User, config.Password = appRole(a.name), password
-	inside := &server{at: a.server.at.in(a.name), version: a.server.version}
-	inside.pool = sql.OpenDB(&connector{config: config})
+	inside := a.server.as(a.name, appRole(a.name), password)
 	err = inside.session(ctx, func(s *session) error {
 		// The app may have set something else for its role.
 		if err := s.exec(statementLimit, "SET search_path = "+appSchema, "SET statement_timeout = 0"); err != nil {
@@ -135,7 +130,7 @@ func (a *app) Migrate(ctx context.Context, password string, steps []store.AppSte
 		}, steps)
 		return err
 	})
-	return version, errors.Join(translate(err), inside.pool.Close())
+	return version, errors.Join(translate(err), inside.close())
 }
 
 // step takes a step in a transaction, and sees that it stays one.

@@ -167,7 +167,7 @@ func TestAppCannotStay(t *testing.T) {
 				}
 			}
 		}
-		if err := e.Drop(t.Context(), name(id)); err != nil {
+		if err := e.Drop(t.Context(), id.Place()); err != nil {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -14,17 +14,21 @@ import (
 
 // Backup implements store.Engine by pg_dump, within one snapshot: writers go
 // on meanwhile.
-func (e *Engine) Backup(ctx context.Context, name, path string) error {
-	database, args := e.server.at.database, []string{"--format=custom"}
-	if name != "" {
-		entry, err := e.handles.acquire(ctx, name, false)
+func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error {
+	s, err := e.clusters.at(ctx, at.Cluster)
+	if err != nil {
+		return err
+	}
+	database, args := s.database, []string{"--format=custom"}
+	if at.Name != "" {
+		entry, err := e.handles.acquire(ctx, at, false)
 		if err != nil {
 			return err
 		}
 		defer e.handles.release(entry)
-		database, args = name, append(args, "--schema="+schemaName, "--schema="+appSchema)
+		database, args = at.Name, append(args, "--schema="+schemaName, "--schema="+appSchema)
 	}
-	path, err := filepath.Abs(path)
+	path, err = filepath.Abs(path)
 	if err != nil {
 		return err
 	}
@@ -32,7 +36,7 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 	if err != nil {
 		return err
 	}
-	err = e.server.at.runProgram(ctx, file, "pg_dump", database, args...)
+	err = runProgram(ctx, s.address(), file, "pg_dump", database, args...)
 	if err == nil {
 		err = unavailableIf(e.points.Hit(ctx, FailBackupWritten))
 	}
@@ -60,15 +64,15 @@ func syncPath(path string) error {
 // Restore implements store.Engine by pg_restore. What fails to be filled is
 // dropped: it never had an identity of ours.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
-	if err := e.server.at.runProgram(ctx, io.Discard, "pg_restore", "", "--list", path); err != nil {
+	if err := runProgram(ctx, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
-	return e.make(ctx, id, func(ctx context.Context, name string) error {
-		err := e.fillFrom(ctx, id, name, path)
+	return e.make(ctx, id, func(ctx context.Context, s *server, name string) error {
+		err := e.fillFrom(ctx, s, id, path)
 		if err == nil {
 			return nil
 		}
-		return errors.Join(err, e.server.session(context.WithoutCancel(ctx), func(a *session) error {
+		return errors.Join(err, s.session(context.WithoutCancel(ctx), func(a *session) error {
 			err := a.exec(dropLimit, "DROP DATABASE IF EXISTS "+quote(name)+" WITH (FORCE)")
 			if err != nil {
 				return err
@@ -80,9 +84,10 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 
 // fillFrom gives a database that is being made the content of a copy. The
 // app's part comes first and ours last, for with the identity it is usable.
-func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path string) error {
+func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, path string) error {
+	name := id.Place().Name
 	role := quote(appRole(name))
-	err := e.inside(ctx, name, func(a *session) error {
+	err := s.inside(ctx, name, func(a *session) error {
 		return a.exec(createLimit,
 			"DROP SCHEMA IF EXISTS "+schemaName+" CASCADE", "DROP SCHEMA IF EXISTS "+appSchema+" CASCADE",
 			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+role)
@@ -92,7 +97,7 @@ func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path str
 	}
 	restore := func(schema string, more ...string) error {
 		args := append([]string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)
-		return e.server.at.runProgram(ctx, io.Discard, "pg_restore", name, append(args, path)...)
+		return runProgram(ctx, s.address(), io.Discard, "pg_restore", name, append(args, path)...)
 	}
 	if err := restore(appSchema, "--role="+appRole(name)); err != nil {
 		return err
@@ -100,7 +105,7 @@ func (e *Engine) fillFrom(ctx context.Context, id store.Identity, name, path str
 	if err := restore(schemaName); err != nil {
 		return err
 	}
-	return e.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
 }
 
 // rename gives the content of a copy another identity.

@@ -13,46 +13,52 @@ import (
 // before anyone can connect, then its identity, its marker last. Each step
 // finds what an earlier attempt did, so that it goes on where that ended.
 func (e *Engine) Create(ctx context.Context, id store.Identity) error {
-	return e.make(ctx, id, func(ctx context.Context, name string) error {
-		return e.inside(ctx, name, func(a *session) error { return e.furnish(a, id) })
+	return e.make(ctx, id, func(ctx context.Context, s *server, name string) error {
+		return s.inside(ctx, name, func(a *session) error { return e.furnish(a, id) })
 	})
 }
 
-// make brings the database of id into being, unless it is there already. fill
-// gives the copy of the template its content, its identity included.
-func (e *Engine) make(ctx context.Context, id store.Identity, fill func(ctx context.Context, name string) error) error {
-	name, err := nameOf(id)
+// filler gives a copy of the template its content, its identity included.
+type filler func(ctx context.Context, s *server, name string) error
+
+// make brings the database of id into being, unless it is there already.
+func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error {
+	at, err := placeOf(id)
 	if err != nil {
 		return err
 	}
-	if e.handles.isRetired(name) {
+	if e.handles.isRetired(at) {
 		return store.ErrRetired
 	}
-	if there, err := e.present(ctx, id, name); there || err != nil {
+	s, err := e.clusters.at(ctx, at.Cluster)
+	if err != nil {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, name)
+	if there, err := e.present(ctx, s, id); there || err != nil {
+		return err
+	}
+	claim, err := e.handles.claim(ctx, at)
 	if err != nil {
 		return err
 	}
 	finished := false
-	err = e.server.persist(ctx, createLimit, func(a *session) (err error) {
-		finished, err = e.makeClaimed(ctx, a, id, name, fill)
+	err = s.persist(ctx, createPatience, func(a *session) (err error) {
+		finished, err = e.makeClaimed(ctx, a, id, at, fill)
 		return err
 	})
 	e.handles.unclaim(claim)
 	if err == nil && !finished { // another was quicker
-		_, err = e.present(ctx, id, name)
+		_, err = e.present(ctx, s, id)
 	}
 	return translate(err)
 }
 
 // present reports whether a finished database of the name is there. One with
 // another identity is ErrIdentity.
-func (e *Engine) present(ctx context.Context, id store.Identity, name string) (bool, error) {
+func (e *Engine) present(ctx context.Context, s *server, id store.Identity) (bool, error) {
 	var p presence
-	err := e.server.persist(ctx, createLimit, func(a *session) (err error) {
-		p, err = a.look(name)
+	err := s.persist(ctx, createPatience, func(a *session) (err error) {
+		p, err = a.look(id.Place().Name)
 		return err
 	})
 	if err != nil || !p.finished() {
@@ -75,12 +81,11 @@ func (p presence) finished() bool {
 
 // makeClaimed takes the steps of a creation. It reports false when a finished
 // database is there already.
-func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, name string,
-	fill func(ctx context.Context, name string) error,
-) (bool, error) {
-	if e.handles.isRetired(name) {
+func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, at store.Place, fill filler) (bool, error) {
+	if e.handles.isRetired(at) {
 		return true, store.ErrRetired
 	}
+	name := at.Name
 	if err := a.lock(ctx, name); err != nil {
 		return true, err
 	}
@@ -108,7 +113,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, name); err != nil {
+	if err := fill(ctx, a.server, name); err != nil {
 		return true, err
 	}
 	if err := e.points.Hit(ctx, FailCreateIdentity); err != nil {
@@ -167,11 +172,9 @@ func (a *session) shut(name string) error {
 }
 
 // inside runs fn on a connection to a database that is being made.
-func (e *Engine) inside(ctx context.Context, name string, fn func(*session) error) error {
-	s := e.server
-	inside := &server{at: s.at.in(name), version: s.version}
-	inside.pool = sql.OpenDB(&connector{config: s.at.config(name, portalStatements)})
-	return errors.Join(inside.session(ctx, fn), inside.pool.Close())
+func (s *server) inside(ctx context.Context, name string, fn func(*session) error) error {
+	inside := s.in(name)
+	return errors.Join(inside.session(ctx, fn), inside.close())
 }
 
 // furnish gives a copy of the template its identity, and the app's role its
@@ -179,7 +182,7 @@ func (e *Engine) inside(ctx context.Context, name string, fn func(*session) erro
 func (e *Engine) furnish(a *session, id store.Identity) error {
 	var have store.Identity
 	err := a.query(`SELECT portal_id, generation, epoch FROM `+schemaName+`.identity`, nil, &have.PortalID, &have.Generation, &have.Epoch)
-	if err == nil && have != id {
+	if err == nil && !have.Same(id) {
 		return fmt.Errorf("%w: it says %+v, want %+v", store.ErrIdentity, have, id)
 	}
 	if err == nil {
@@ -188,12 +191,8 @@ func (e *Engine) furnish(a *session, id store.Identity) error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}
-	name, err := nameOf(id)
-	if err != nil {
-		return err
-	}
 	return a.exec(statementLimit,
-		"ALTER SCHEMA "+appSchema+" OWNER TO "+quote(appRole(name)),
+		"ALTER SCHEMA "+appSchema+" OWNER TO "+quote(appRole(id.Place().Name)),
 		fmt.Sprintf("INSERT INTO %s.identity (portal_id, generation, epoch, schema_version, writes) VALUES (%s, %d, %s, %d, 0)",
 			schemaName, literal(id.PortalID), id.Generation, literal(id.Epoch), len(e.portalSteps)))
 }

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"portico"
 	"portico/internal/failpoint"
@@ -59,12 +59,12 @@ type database struct {
 	active sync.WaitGroup // transactions under way
 }
 
-func newDatabase(config *pgx.ConnConfig, g *gate, turn string, most int, points *failpoint.Set) *database {
-	pool := sql.OpenDB(&connector{config: config, gate: g})
+func newDatabase(c *connector, turn string, most int, points *failpoint.Set) *database {
+	pool := sql.OpenDB(c)
 	pool.SetMaxOpenConns(most)
 	pool.SetMaxIdleConns(most)
 	pool.SetConnMaxIdleTime(idleLife)
-	return &database{name: config.Database, pool: pool, most: most, turn: turn, points: points}
+	return &database{name: c.database, pool: pool, most: most, turn: turn, points: points}
 }
 
 // View implements store.Database.
@@ -151,7 +151,7 @@ func (d *database) begin(ctx context.Context, text string) (*conn, error) {
 		}
 		lost := c.link.inner.Conn().IsClosed()
 		c.finish()
-		if fresh || !lost {
+		if fresh || !lost || pgconn.Timeout(err) { // the others would be as silent
 			d.notice(err)
 			return nil, err
 		}

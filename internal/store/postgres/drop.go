@@ -11,19 +11,23 @@ import (
 
 // Drop implements store.Engine. Connections are refused first, on every node;
 // the roles go last, for they own what is in the database.
-func (e *Engine) Drop(ctx context.Context, name string) error {
-	if err := checkName(name); err != nil {
+func (e *Engine) Drop(ctx context.Context, at store.Place) error {
+	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	e.handles.retire(name)
-	claim, err := e.handles.claim(ctx, name)
+	e.handles.retire(at)
+	claim, err := e.handles.claim(ctx, at)
 	if err != nil {
 		return err
 	}
 	defer e.handles.unclaim(claim)
-	err = e.server.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, name) })
+	s, err := e.clusters.at(ctx, at.Cluster)
+	if err != nil {
+		return err
+	}
+	err = s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) })
 	if err == nil {
-		e.handles.gone(name)
+		e.handles.gone(at)
 	}
 	return translate(err)
 }
@@ -101,7 +105,7 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 				return err
 			}
 		}
-		other := newServer(a.server.at.in(place), a.server.gate)
+		other := a.server.in(place)
 		err = other.session(ctx, func(b *session) error {
 			err := b.exec(statementLimit, "SET ROLE "+quote(role))
 			for _, gid := range names {
@@ -138,7 +142,7 @@ func (a *session) dropRole(ctx context.Context, role string) error {
 		return err
 	}
 	for _, place := range places {
-		other := newServer(a.server.at.in(place), a.server.gate)
+		other := a.server.in(place)
 		err := other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
@@ -181,7 +185,7 @@ func (a *session) gone(name string, oid int64) error {
 	if p.oid != 0 || exists {
 		return unavailable(fmt.Errorf("postgres: dropping %s left it or its role", name))
 	}
-	if oid == 0 || !a.server.looksInto {
+	if oid == 0 || !a.server.facts.Load().looksInto {
 		return nil
 	}
 	var folder bool
@@ -194,18 +198,22 @@ func (a *session) gone(name string, oid int64) error {
 
 // Quarantine implements store.Engine: the database and its role are renamed,
 // and nobody may connect. Repeated, it goes on where it was.
-func (e *Engine) Quarantine(ctx context.Context, name string) error {
-	if err := checkName(name); err != nil {
+func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
+	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	done := e.handles.move(name)
+	done := e.handles.move(at)
 	defer done()
-	claim, err := e.handles.claim(ctx, name)
+	claim, err := e.handles.claim(ctx, at)
 	if err != nil {
 		return err
 	}
 	defer e.handles.unclaim(claim)
-	return translate(e.server.persist(ctx, dropLimit, func(a *session) error { return e.setAside(ctx, a, name) }))
+	s, err := e.clusters.at(ctx, at.Cluster)
+	if err != nil {
+		return err
+	}
+	return translate(s.persist(ctx, dropLimit, func(a *session) error { return e.setAside(ctx, a, at.Name) }))
 }
 
 func (e *Engine) setAside(ctx context.Context, a *session, name string) error {

@@ -24,16 +24,22 @@ import (
 
 // Config says where an engine keeps its databases.
 type Config struct {
-	// URL is the registry's database: postgres://role@host/database. The
-	// portals' databases are made on the same server. The role needs CREATEDB
-	// and CREATEROLE. A registry that does not exist is made.
+	// URL is the registry's database: postgres://role@host/database. Its server
+	// holds portals' databases too. The role needs CREATEDB and CREATEROLE. A
+	// registry that does not exist is made.
 	URL string
+
+	// Clusters reads which servers there are besides: the registry's list. It is
+	// asked when a cluster is met that is not known, and before each listing.
+	// nil: there is no other.
+	Clusters func(context.Context) ([]Cluster, error)
 
 	// MaxHandles is the most portal databases with connections, 64 when zero.
 	MaxHandles int
 
-	// MaxConnections is the most connections to portal databases, 80 when
-	// zero. Up to 24 more go to the registry and to making databases.
+	// MaxConnections is the most connections to the portal databases of one
+	// server, 80 when zero. Up to 8 more go to making databases on each, and 16
+	// to the registry.
 	MaxConnections int
 
 	// Now takes the place of the server's clock: tests only. nil: the server's
@@ -54,10 +60,11 @@ const (
 	serverConnections   = 8
 )
 
-// Engine implements store.Engine over a PostgreSQL server. It is safe for
+// Engine implements store.Engine over PostgreSQL servers. It is safe for
 // concurrent use, also by several processes at once.
 type Engine struct {
-	server      *server
+	clusters    *clusters
+	connections int
 	log         *slog.Logger
 	now         func() time.Time
 	points      *failpoint.Set
@@ -92,13 +99,16 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	at, err := parseAddress(cfg.URL)
+	e := &Engine{
+		connections: cfg.MaxConnections, serverClock: serverClock, log: cfg.Log, now: cfg.Now, points: cfg.Failpoints,
+		portalSteps: append(steps, cfg.MorePortalSteps...),
+	}
+	e.handles = newHandles(e, cfg.MaxHandles)
+	own, err := e.newServer(Cluster{URL: cfg.URL})
 	if err != nil {
 		return nil, err
 	}
-	e := &Engine{serverClock: serverClock, log: cfg.Log, now: cfg.Now, points: cfg.Failpoints, portalSteps: append(steps, cfg.MorePortalSteps...)}
-	e.handles = newHandles(e, cfg.MaxHandles)
-	e.server = newServer(at, newGate(cfg.MaxConnections, e.handles.reclaim))
+	e.clusters = &clusters{own: own, list: cfg.Clusters, make: e.newServer}
 	if err := e.start(ctx); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -106,14 +116,14 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 }
 
 func (e *Engine) start(ctx context.Context) error {
-	if err := e.server.examine(ctx, e.log); err != nil {
+	own := e.clusters.own
+	if err := own.examineRegistry(ctx); err != nil {
 		return err
 	}
 	if err := e.migrateRegistry(ctx); err != nil {
 		return fmt.Errorf("open the registry: %w", err)
 	}
-	at := e.server.at
-	e.registry = newDatabase(at.config(at.database, registryStatements), nil, "meta", registryConnections, e.points)
+	e.registry = newDatabase(&connector{server: own, database: own.database, statements: registryStatements}, "meta", registryConnections, e.points)
 	e.registry.clock = e.serverClock
 	return nil
 }
@@ -132,7 +142,7 @@ func (e *Engine) Close() error {
 		if e.registry != nil {
 			err = errors.Join(err, e.registry.close())
 		}
-		err = errors.Join(err, e.server.close())
+		err = errors.Join(err, e.clusters.close())
 	})
 	return err
 }

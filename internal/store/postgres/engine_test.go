@@ -43,7 +43,7 @@ func noError(t *testing.T, err error) {
 func listed(t *testing.T, e *Engine) map[string]store.Found {
 	t.Helper()
 	all := map[string]store.Found{}
-	noError(t, e.List(t.Context(), func(f store.Found) error {
+	noError(t, e.List(t.Context(), "", func(f store.Found) error {
 		all[f.Name] = f
 		return nil
 	}))
@@ -66,7 +66,7 @@ func TestEveryPoint(t *testing.T) {
 	t.Parallel()
 	steps := map[string]func(*Engine, store.Identity) error{
 		"create": func(e *Engine, id store.Identity) error { return e.Create(context.Background(), id) },
-		"drop":   func(e *Engine, id store.Identity) error { return e.Drop(context.Background(), name(id)) },
+		"drop":   func(e *Engine, id store.Identity) error { return e.Drop(context.Background(), id.Place()) },
 	}
 	for _, point := range FailPoints() {
 		operation, _, _ := strings.Cut(strings.TrimPrefix(point, "postgres."), ".")
@@ -93,7 +93,7 @@ func TestEveryPoint(t *testing.T) {
 			if operation == "create" {
 				err = first.Create(ctx, id)
 			} else {
-				err = first.Drop(ctx, name(id))
+				err = first.Drop(ctx, id.Place())
 			}
 			if !errors.Is(err, broken) {
 				t.Fatalf("got %v", err)
@@ -109,7 +109,7 @@ func TestEveryPoint(t *testing.T) {
 				h, err := second.Open(t.Context(), id)
 				noError(t, err)
 				h.Release()
-				noError(t, second.Drop(t.Context(), name(id)))
+				noError(t, second.Drop(t.Context(), id.Place()))
 			}
 			if left := remains(t, servers.Server(t, t.Name())); len(left) > 0 {
 				t.Errorf("left: %q", left)
@@ -157,7 +157,7 @@ func TestLateCreate(t *testing.T) {
 	for _, after := range []string{"create", "drop"} {
 		id := newID(t)
 		text := "CREATE DATABASE " + quote(name(id)) + " TEMPLATE " + quote(templateName(e.portalSteps)) + " STRATEGY wal_log CONNECTION LIMIT 0"
-		noError(t, e.server.session(t.Context(), func(a *session) error {
+		noError(t, e.clusters.own.session(t.Context(), func(a *session) error {
 			noError(t, a.lock(t.Context(), name(id)))
 			// The statement is sent, and the process is as good as dead.
 			frontend := a.link.inner.Conn().PgConn().Conn()
@@ -172,7 +172,7 @@ func TestLateCreate(t *testing.T) {
 			noError(t, err)
 			h.Release()
 		case "drop":
-			noError(t, e.Drop(t.Context(), name(id)))
+			noError(t, e.Drop(t.Context(), id.Place()))
 			left, err := server.Ask(t.Context(), "postgres", "SELECT datname FROM pg_database WHERE datname = '"+name(id)+"'")
 			noError(t, err)
 			if len(left) > 0 {
@@ -200,12 +200,12 @@ func TestBrokenDrop(t *testing.T) {
 		h.Release()
 		t.Error("it was opened")
 	}
-	noError(t, e.Drop(t.Context(), name(id)))
+	noError(t, e.Drop(t.Context(), id.Place()))
 	noError(t, e.Create(t.Context(), again)) // as after an aborted creation of the same name
 	h, err := e.Open(t.Context(), again)
 	noError(t, err)
 	h.Release()
-	noError(t, e.Drop(t.Context(), name(again)))
+	noError(t, e.Drop(t.Context(), again.Place()))
 	if left := remains(t, server); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
@@ -302,8 +302,8 @@ func TestApart(t *testing.T) {
 	try(app, name(a), "ALTER ROLE CURRENT_USER CREATEDB", false)
 	// What it leaves elsewhere does not keep its portal from being dropped.
 	try(app, "postgres", "SELECT lo_create(0)", true)
-	noError(t, e.Drop(t.Context(), name(a)))
-	noError(t, e.Drop(t.Context(), name(b)))
+	noError(t, e.Drop(t.Context(), a.Place()))
+	noError(t, e.Drop(t.Context(), b.Place()))
 	if left := remains(t, server); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
@@ -363,7 +363,7 @@ func TestOutage(t *testing.T) {
 	noError(t, server.Kill())
 	for what, err := range map[string]error{
 		"view": h.View(t.Context(), one), "update": h.Update(t.Context(), one), "registry": e.Registry().View(t.Context(), one),
-		"list": e.List(t.Context(), func(store.Found) error { return nil }),
+		"list": e.List(t.Context(), "", func(store.Found) error { return nil }),
 	} {
 		if portico.KindOf(err) != portico.KindUnavailable {
 			t.Errorf("%s: %v", what, err)
@@ -385,7 +385,7 @@ func TestTwoNodes(t *testing.T) {
 	noError(t, b.Create(t.Context(), id))
 	h, err := b.Open(t.Context(), id)
 	noError(t, err)
-	noError(t, a.Drop(t.Context(), name(id)))
+	noError(t, a.Drop(t.Context(), id.Place()))
 	err = h.View(t.Context(), func(store.SQL) error { return nil })
 	if portico.KindOf(err) != portico.KindUnavailable {
 		t.Errorf("under a handle: %v", err)

@@ -13,7 +13,7 @@ import (
 type gate struct {
 	places  chan struct{}
 	wanted  atomic.Int64 // how many wait for a place
-	reclaim func() bool  // closes an idle database; false when there is none
+	reclaim func() bool  // closes an idle database of the server; false when there is none
 }
 
 // reclaimEvery is how often who waits for a place looks for idle databases.

@@ -22,20 +22,21 @@ type handles struct {
 	limit  int
 
 	mu      sync.Mutex
-	entries map[string]*entry
-	open    int                 // databases that count against the limit
-	idle    list.List           // of *entry without users; the front goes first
-	waiting list.List           // of chan struct{}: openers for whom there is no room
-	retired store.Retired       // names that are refused for good
-	moving  map[string]struct{} // being quarantined
+	entries map[store.Place]*entry
+	open    int                      // databases that count against the limit
+	idle    list.List                // of *entry without users; the front goes first
+	waiting list.List                // of chan struct{}: openers for whom there is no room
+	retired store.Retired            // names that are refused for good
+	moving  map[store.Place]struct{} // being quarantined
 	closed  bool
 }
 
 // entry is a name in use: open, or with busy set in the hands of one goroutine.
 type entry struct {
-	name string
-	db   *database
-	id   store.Identity
+	at     store.Place
+	server *server
+	db     *database
+	id     store.Identity // Cluster is that of at
 
 	users   int
 	counted bool          // against the limit
@@ -48,7 +49,7 @@ type entry struct {
 func newHandles(e *Engine, limit int) *handles {
 	return &handles{
 		engine: e, limit: limit,
-		entries: make(map[string]*entry), moving: make(map[string]struct{}),
+		entries: make(map[store.Place]*entry), moving: make(map[store.Place]struct{}),
 	}
 }
 
@@ -60,15 +61,15 @@ func (h *handles) count() int {
 
 // acquire returns the open entry of a name with one more user. keep says
 // whether it counts as one of those kept open; a sweep's does not.
-func (h *handles) acquire(ctx context.Context, name string, keep bool) (*entry, error) {
+func (h *handles) acquire(ctx context.Context, at store.Place, keep bool) (*entry, error) {
 	var timeout <-chan time.Time
 	for {
 		h.mu.Lock()
-		if err := h.refuse(name); err != nil {
+		if err := h.refuse(at); err != nil {
 			h.mu.Unlock()
 			return nil, err
 		}
-		e := h.entries[name]
+		e := h.entries[at]
 		var wait chan struct{}
 		var why string
 		switch {
@@ -80,9 +81,9 @@ func (h *handles) acquire(ctx context.Context, name string, keep bool) (*entry, 
 			wait, why = e.busy, "another operation"
 			h.mu.Unlock()
 		case !keep || h.open < h.limit:
-			e = h.insert(name, keep)
+			e = h.insert(at, keep)
 			h.mu.Unlock()
-			return h.load(e)
+			return h.load(ctx, e)
 		case h.idle.Len() > 0:
 			h.evict() // unlocks
 			continue
@@ -116,22 +117,22 @@ func (h *handles) await(ctx context.Context, wait <-chan struct{}, timeout <-cha
 }
 
 // refuse says why a name cannot be opened.
-func (h *handles) refuse(name string) error {
+func (h *handles) refuse(at store.Place) error {
 	if h.closed {
 		return errClosed()
 	}
-	if h.retired.Has(name) {
+	if h.retired.Has(at.Name) {
 		return store.ErrRetired
 	}
-	if _, ok := h.moving[name]; ok {
+	if _, ok := h.moving[at]; ok {
 		return store.ErrRetired
 	}
 	return nil
 }
 
-func (h *handles) insert(name string, counted bool) *entry {
-	e := &entry{name: name, busy: make(chan struct{}), counted: counted}
-	h.entries[name] = e
+func (h *handles) insert(at store.Place, counted bool) *entry {
+	e := &entry{at: at, busy: make(chan struct{}), counted: counted}
+	h.entries[at] = e
 	if counted {
 		h.open++
 	}
@@ -147,10 +148,10 @@ func (h *handles) use(e *entry) {
 }
 
 // load opens the database of an entry that is the caller's alone.
-func (h *handles) load(e *entry) (*entry, error) {
-	err := h.engine.load(e)
+func (h *handles) load(ctx context.Context, e *entry) (*entry, error) {
+	err := h.engine.load(ctx, e)
 	h.mu.Lock()
-	if refused := h.refuse(e.name); err == nil && refused != nil {
+	if refused := h.refuse(e.at); err == nil && refused != nil {
 		h.mu.Unlock()
 		_ = e.db.close() // it was only read
 		h.mu.Lock()
@@ -176,7 +177,7 @@ func (h *handles) settle(e *entry) {
 
 // discard removes an entry that is the caller's alone and not open any more.
 func (h *handles) discard(e *entry) {
-	delete(h.entries, e.name)
+	delete(h.entries, e.at)
 	if e.counted {
 		h.open--
 	}
@@ -188,7 +189,7 @@ func (h *handles) discard(e *entry) {
 func (h *handles) release(e *entry) {
 	h.mu.Lock()
 	e.users--
-	if e.users > 0 || e.busy != nil || h.entries[e.name] != e { // in use, or closed by close
+	if e.users > 0 || e.busy != nil || h.entries[e.at] != e { // in use, or closed by close
 		h.mu.Unlock()
 		return
 	}
@@ -219,16 +220,20 @@ func (h *handles) evict() {
 	h.finish(e)
 }
 
-// reclaim closes the database unused for the longest time, so that others get
-// its connections. It reports whether there was one.
-func (h *handles) reclaim() bool {
+// reclaim closes the database of a cluster that is unused for the longest time,
+// so that others there get its connections. It reports whether there was one.
+func (h *handles) reclaim(cluster string) bool {
 	h.mu.Lock()
-	if h.idle.Len() == 0 {
-		h.mu.Unlock()
-		return false
+	for at := h.idle.Front(); at != nil; at = at.Next() {
+		if e, ok := at.Value.(*entry); ok && e.at.Cluster == cluster {
+			h.seize(e)
+			h.mu.Unlock()
+			h.finish(e)
+			return true
+		}
 	}
-	h.evict() // unlocks
-	return true
+	h.mu.Unlock()
+	return false
 }
 
 // seize makes an idle entry the caller's alone.
@@ -242,7 +247,7 @@ func (h *handles) seize(e *entry) {
 // removes the entry.
 func (h *handles) finish(e *entry) {
 	if err := e.db.close(); err != nil {
-		h.engine.log.Error("closing a portal's database failed", "database", e.name, "error", err)
+		h.engine.log.Error("closing a portal's database failed", "database", e.at.Name, "cluster", e.at.Cluster, "error", err)
 	}
 	h.mu.Lock()
 	h.discard(e)
@@ -274,7 +279,7 @@ func (h *handles) leave(wait chan struct{}) {
 // forget closes an entry that nobody uses, so that the next use opens it anew.
 func (h *handles) forget(e *entry) {
 	h.mu.Lock()
-	if h.entries[e.name] != e || e.spare == nil {
+	if h.entries[e.at] != e || e.spare == nil {
 		h.mu.Unlock()
 		return
 	}
@@ -285,18 +290,18 @@ func (h *handles) forget(e *entry) {
 
 // claim makes a name the caller's alone: it waits until nobody uses its
 // database, and closes that. Only ctx bounds the wait.
-func (h *handles) claim(ctx context.Context, name string) (*entry, error) {
+func (h *handles) claim(ctx context.Context, at store.Place) (*entry, error) {
 	for {
 		h.mu.Lock()
 		if h.closed {
 			h.mu.Unlock()
 			return nil, errClosed()
 		}
-		e := h.entries[name]
+		e := h.entries[at]
 		var wait chan struct{}
 		switch {
 		case e == nil:
-			e = h.insert(name, false)
+			e = h.insert(at, false)
 			h.mu.Unlock()
 			return e, nil
 		case e.busy != nil:
@@ -327,35 +332,45 @@ func (h *handles) unclaim(e *entry) {
 }
 
 // retire refuses every later Open and Create of a name.
-func (h *handles) retire(name string) {
+func (h *handles) retire(at store.Place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.retired.Begin(name)
+	h.retired.Begin(at.Name)
 }
 
 // gone notes that nothing is left of a retired name.
-func (h *handles) gone(name string) {
+func (h *handles) gone(at store.Place) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.retired.End(name, func(name string) bool { return h.entries[name] != nil })
+	h.retired.End(at.Name, h.named)
+}
+
+// named reports whether something has a name in its hands.
+func (h *handles) named(name string) bool {
+	for at := range h.entries {
+		if at.Name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // isRetired reports whether a name was given up in this process's life.
-func (h *handles) isRetired(name string) bool {
+func (h *handles) isRetired(at store.Place) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.retired.Has(name)
+	return h.retired.Has(at.Name)
 }
 
 // move refuses Opens of a name until the returned function is called.
-func (h *handles) move(name string) (done func()) {
+func (h *handles) move(at store.Place) (done func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.moving[name] = struct{}{}
+	h.moving[at] = struct{}{}
 	return func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		delete(h.moving, name)
+		delete(h.moving, at)
 	}
 }
 

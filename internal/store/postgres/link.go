@@ -37,23 +37,35 @@ type link struct {
 	code   string          // the SQLSTATE that came with failed
 }
 
-// connector opens links to one database.
+// connector opens links to one database of a server, wherever that is by now.
 type connector struct {
-	config *pgx.ConnConfig
-	gate   *gate // of the server; nil for connections that are not counted
+	server     *server
+	database   string
+	role       string // empty: ours
+	password   string // of another role
+	statements int    // kept prepared
+	counted    bool   // by the server's gate
+}
+
+func (c *connector) config() pgx.ConnConfig {
+	config := c.server.address().config(c.database, c.statements)
+	if c.role != "" {
+		config.User, config.Password = c.role, c.password
+	}
+	return *config
 }
 
 // Connect implements driver.Connector.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if c.gate != nil {
-		if err := c.gate.enter(ctx); err != nil {
+	if c.counted {
+		if err := c.server.gate.enter(ctx); err != nil {
 			return nil, err
 		}
 	}
 	l, err := c.dial(ctx)
 	if err != nil {
-		if c.gate != nil {
-			c.gate.leave()
+		if c.counted {
+			c.server.gate.leave()
 		}
 		return nil, err
 	}
@@ -61,7 +73,11 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func (c *connector) dial(ctx context.Context) (*link, error) {
-	conn, err := stdlib.GetConnector(*c.config).Connect(ctx)
+	var conn driver.Conn
+	err := c.server.breaker.try(func() (err error) {
+		conn, err = stdlib.GetConnector(c.config()).Connect(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -69,7 +85,11 @@ func (c *connector) dial(ctx context.Context) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("postgres: %T is not the driver's connection", conn), conn.Close())
 	}
-	return &link{inner: inner, limit: statementLimit, gate: c.gate, ctx: context.Background()}, nil
+	l := &link{inner: inner, limit: statementLimit, ctx: context.Background()}
+	if c.counted {
+		l.gate = c.server.gate
+	}
+	return l, nil
 }
 
 // Driver implements driver.Connector; nothing uses it.

@@ -9,9 +9,16 @@ import (
 )
 
 // List implements store.Engine. What is in quarantine is not listed.
-func (e *Engine) List(ctx context.Context, fn func(store.Found) error) error {
+func (e *Engine) List(ctx context.Context, cluster string, fn func(store.Found) error) error {
+	if err := e.clusters.refresh(ctx); err != nil {
+		return err
+	}
+	s, err := e.clusters.at(ctx, cluster)
+	if err != nil {
+		return err
+	}
 	var found []store.Found
-	err := e.server.session(ctx, func(a *session) (err error) {
+	err = s.session(ctx, func(a *session) (err error) {
 		found, err = e.survey(ctx, a)
 		return err
 	})
@@ -19,6 +26,7 @@ func (e *Engine) List(ctx context.Context, fn func(store.Found) error) error {
 		return translate(err)
 	}
 	for _, f := range found {
+		f.Cluster, f.Identity.Cluster = cluster, cluster
 		if ctx.Err() != nil {
 			return unavailable(context.Cause(ctx))
 		}
@@ -45,7 +53,7 @@ func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) 
 		return nil, err
 	}
 	for _, role := range roles {
-		found = append(found, store.Found{Name: strings.TrimSuffix(role, appRoleEnd)})
+		found = append(found, store.Found{Place: store.Place{Name: strings.TrimSuffix(role, appRoleEnd)}})
 	}
 	orphans, err := a.orphans(folders)
 	return append(found, orphans...), err
@@ -78,7 +86,7 @@ func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, erro
 	}
 	for i := range found {
 		if found[i].Complete && !found[i].Marked {
-			e.ask(ctx, &found[i])
+			e.ask(ctx, a.server.cluster, &found[i])
 		}
 	}
 	return found, nil
@@ -86,12 +94,12 @@ func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, erro
 
 // ask looks into a database without a marker: one that an operator put back
 // has none, and is whole.
-func (e *Engine) ask(ctx context.Context, f *store.Found) {
+func (e *Engine) ask(ctx context.Context, cluster string, f *store.Found) {
 	f.Complete = false
 	if checkName(f.Name) != nil {
 		return
 	}
-	entry, err := e.handles.acquire(ctx, f.Name, false)
+	entry, err := e.handles.acquire(ctx, store.Place{Cluster: cluster, Name: f.Name}, false)
 	if err != nil {
 		return // it is what it looks like: not finished
 	}
@@ -102,7 +110,7 @@ func (e *Engine) ask(ctx context.Context, f *store.Found) {
 // folders returns the folders that databases are in, by the numbers they are
 // named for; none where the role may not look.
 func (a *session) folders() ([]string, error) {
-	if !a.server.looksInto {
+	if !a.server.facts.Load().looksInto {
 		return nil, nil
 	}
 	return a.column(`SELECT name FROM pg_ls_dir('base') AS name WHERE name ~ '^[0-9]+$'`)
@@ -150,7 +158,7 @@ func (a *session) orphans(folders []string) ([]store.Found, error) {
 
 // measure reads the size of a folder, and whether it is there.
 func (a *session) measure(folder string) (store.Found, bool, error) {
-	f := store.Found{Name: "base/" + folder}
+	f := store.Found{Place: store.Place{Name: "base/" + folder}}
 	var touched *time.Time
 	err := a.query(`SELECT (pg_stat_file($1, true)).modification,
 		COALESCE((SELECT SUM((pg_stat_file($1 || '/' || name, true)).size) FROM pg_ls_dir($1, true, false) AS name), 0)::bigint`,

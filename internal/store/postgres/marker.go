@@ -34,12 +34,12 @@ func ours(id store.Identity) bool {
 	return portico.ValidID(id.PortalID, portico.PrefixPortal) && id.Generation > 0 && id.Epoch != ""
 }
 
-// nameOf returns the name of the database of an identity.
-func nameOf(id store.Identity) (string, error) {
+// placeOf returns where the database of an identity is.
+func placeOf(id store.Identity) (store.Place, error) {
 	if !ours(id) {
-		return "", fmt.Errorf("postgres: %+v is no identity of a portal's database", id)
+		return store.Place{}, fmt.Errorf("postgres: %+v is no identity of a portal's database", id)
 	}
-	return portico.DatabaseName(id.PortalID, id.Generation), nil
+	return id.Place(), nil
 }
 
 // checkName refuses every name that is not one of a portal's database.

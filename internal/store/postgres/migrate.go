@@ -23,7 +23,7 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return e.server.session(ctx, func(a *session) error {
+	return e.clusters.own.session(ctx, func(a *session) error {
 		if err := a.lock(ctx, registryLock); err != nil {
 			return err
 		}
@@ -57,7 +57,7 @@ func (a *session) prepareRegistry() error {
 	}
 	return a.exec(statementLimit,
 		`CREATE SCHEMA IF NOT EXISTS `+schemaName,
-		lookInto(a.server.at.database),
+		lookInto(a.server.database),
 		`CREATE TABLE `+schemaName+`.schema_version (version BIGINT NOT NULL)`,
 		`INSERT INTO `+schemaName+`.schema_version VALUES (0)`)
 }

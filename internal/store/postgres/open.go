@@ -20,21 +20,21 @@ func (e *Engine) Open(ctx context.Context, id store.Identity) (store.Handle, err
 
 // acquire returns the entry of a database that has the identity.
 func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*entry, error) {
-	name, err := nameOf(id)
+	at, err := placeOf(id)
 	if err != nil {
 		return nil, err
 	}
 	for try := 0; ; try++ {
-		entry, err := e.handles.acquire(ctx, name, keep)
+		entry, err := e.handles.acquire(ctx, at, keep)
 		if err != nil {
 			return nil, err
 		}
 		if !entry.db.gone.Load() || try > 0 {
-			if entry.id == id {
+			if entry.id.Same(id) {
 				return entry, nil
 			}
 			e.handles.release(entry)
-			return nil, fmt.Errorf("%w: %s says %+v, want %+v", store.ErrIdentity, name, entry.id, id)
+			return nil, fmt.Errorf("%w: %s says %+v, want %+v", store.ErrIdentity, at.Name, entry.id, id)
 		}
 		// Another node dropped it, or set it aside: look again.
 		e.handles.release(entry)
@@ -44,8 +44,12 @@ func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*en
 
 // load connects to the database of an entry: it must be there, ours, and at a
 // schema version that is known; an older one is migrated.
-func (e *Engine) load(entry *entry) error {
-	d := newDatabase(e.server.at.config(entry.name, portalStatements), e.server.gate, "identity", portalConnections, e.points)
+func (e *Engine) load(ctx context.Context, entry *entry) error {
+	s, err := e.clusters.at(ctx, entry.at.Cluster)
+	if err != nil {
+		return err
+	}
+	d := newDatabase(&connector{server: s, database: entry.at.Name, statements: portalStatements, counted: true}, "identity", portalConnections, e.points)
 	version, err := readIdentity(d, &entry.id)
 	if err == nil && version < len(e.portalSteps) {
 		err = e.migratePortal(context.Background(), d)
@@ -56,7 +60,7 @@ func (e *Engine) load(entry *entry) error {
 	if err != nil {
 		return errors.Join(err, d.close())
 	}
-	entry.db = d
+	entry.server, entry.db = s, d
 	return nil
 }
 

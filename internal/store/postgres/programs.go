@@ -41,15 +41,15 @@ func majorOf(path string) int {
 	return major
 }
 
-// runProgram runs one of PostgreSQL's programs on a database, or on none, and
-// waits for its end. What it has to say is a part of the error.
-func (a *address) runProgram(ctx context.Context, out io.Writer, name, database string, args ...string) error {
+// runProgram runs one of PostgreSQL's programs on a database of a server, or on
+// none, and waits for its end. What it has to say is a part of the error.
+func runProgram(ctx context.Context, a *address, out io.Writer, name, database string, args ...string) error {
 	path, err := findProgram(name)
 	if err != nil {
 		return err
 	}
 	environment := []string{"LC_ALL=C", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	if database != "" {
+	if a != nil {
 		dsn, more := a.forPrograms(database)
 		args = append([]string{"--dbname=" + dsn, "--no-password"}, args...)
 		environment = append(environment, more...)

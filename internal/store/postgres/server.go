@@ -26,29 +26,81 @@ const (
 	dropLimit   = 30 * time.Second
 )
 
+// createPatience is how long a creation is tried again for a passing reason.
+// Then it is the life cycle's to say what next: another cluster, perhaps.
+const createPatience = 5 * time.Second
+
 // server is one PostgreSQL server (a cluster, in its own words): the database
 // that administration connects to, and what we know of it.
 type server struct {
-	at   *address
-	pool *sql.DB // for administration
-	gate *gate   // of the connections to portal databases
-
-	version   int
-	looksInto bool // may read the data folder
-
-	closed atomic.Bool
+	cluster  string // its id; empty for the registry's own
+	addr     *atomic.Pointer[address]
+	database string   // of administration
+	pool     *sql.DB  // for administration
+	gate     *gate    // of the connections to portal databases
+	breaker  *breaker // of all connections
+	log      *slog.Logger
+	facts    *atomic.Pointer[facts] // nil until ready has looked
+	closed   atomic.Bool
 
 	mu       sync.Mutex
 	template string // once it is known to be there
 }
 
-func newServer(at *address, g *gate) *server {
-	s := &server{at: at, gate: g}
-	s.pool = sql.OpenDB(&connector{config: at.config(at.database, portalStatements)})
-	s.pool.SetMaxOpenConns(serverConnections)
-	s.pool.SetMaxIdleConns(2)
-	s.pool.SetConnMaxIdleTime(idleLife)
-	return s
+// facts are what a server tells of itself once.
+type facts struct {
+	version   int
+	looksInto bool   // our role may read the data folder
+	serverID  string // by which a server and its standbys are told from all others
+}
+
+func (e *Engine) newServer(c Cluster) (*server, error) {
+	at, err := parseAddress(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	at.serverID = c.ServerID
+	s := &server{
+		cluster: c.ID, addr: new(atomic.Pointer[address]), facts: new(atomic.Pointer[facts]),
+		breaker: new(breaker), log: e.log,
+	}
+	s.addr.Store(at)
+	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(c.ID) })
+	return s.in(at.database), nil
+}
+
+// in returns the same server with another database for administration.
+func (s *server) in(database string) *server { return s.as(database, "", "") }
+
+// as is in for another role than our own.
+func (s *server) as(database, role, password string) *server {
+	other := &server{
+		cluster: s.cluster, addr: s.addr, database: database, gate: s.gate, breaker: s.breaker,
+		log: s.log, facts: s.facts,
+	}
+	other.pool = sql.OpenDB(&connector{server: s, database: database, role: role, password: password, statements: portalStatements})
+	other.pool.SetMaxOpenConns(serverConnections)
+	other.pool.SetMaxIdleConns(2)
+	other.pool.SetConnMaxIdleTime(idleLife)
+	return other
+}
+
+func (s *server) address() *address { return s.addr.Load() }
+
+// move gives a server the address that the registry has for it now. The next
+// connections are made to it.
+func (s *server) move(c Cluster) error {
+	if now := s.address(); now.text == c.URL && now.serverID == c.ServerID {
+		return nil
+	}
+	at, err := parseAddress(c.URL)
+	if err != nil {
+		return err
+	}
+	at.serverID = c.ServerID
+	s.addr.Store(at)
+	s.facts.Store(nil)
+	return nil
 }
 
 func (s *server) close() error {
@@ -174,75 +226,107 @@ func (a *session) roleExists(role string) (bool, error) {
 	return n > 0, err
 }
 
-// examine looks whether the server is one that we can use, and makes the
-// registry's database when there is none.
-func (s *server) examine(ctx context.Context, log *slog.Logger) error {
-	err := s.session(ctx, func(a *session) error { return nil })
+// ready looks, once, whether the server is one that we can use.
+func (s *server) ready(ctx context.Context) error {
+	if s.facts.Load() != nil {
+		return nil
+	}
+	err := s.session(ctx, func(a *session) error {
+		var version, user, durable string
+		var databases, roles, standby bool
+		var found facts
+		err := a.query(`SELECT current_setting('server_version_num'), current_user, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper,
+			current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes'),
+			pg_is_in_recovery(), (SELECT system_identifier::text FROM pg_control_system()),
+			has_function_privilege('pg_ls_dir(text)', 'EXECUTE') AND has_function_privilege('pg_stat_file(text, boolean)', 'EXECUTE')
+			FROM pg_roles WHERE rolname = current_user`, nil, &version, &user, &databases, &roles, &durable, &standby,
+			&found.serverID, &found.looksInto)
+		if err != nil {
+			return err
+		}
+		if found.version, err = strconv.Atoi(version); err != nil {
+			return err
+		}
+		if strings.Contains(durable, "off") {
+			s.log.Warn("PostgreSQL is set up so that a power loss takes committed data with it: fsync, synchronous_commit and full_page_writes must be on",
+				"server", s.address().url.Redacted())
+		}
+		if err := s.suits(found, user, databases, roles, standby); err != nil {
+			return err
+		}
+		s.facts.Store(&found)
+		return nil
+	})
+	return s.unreachable(err)
+}
+
+// suits says what is missing, and how it is put right.
+func (s *server) suits(found facts, user string, databases, roles, standby bool) error {
+	at := s.address()
+	where := at.url.Redacted()
+	switch {
+	case found.version < oldestServer:
+		return portico.Errorf(portico.KindUnavailable, "The server at %s is PostgreSQL %d; portico needs 13 or newer.", where, found.version/10000)
+	case standby:
+		return portico.Errorf(portico.KindUnavailable, "The server at %s is a standby. Name the primary, or an address that always leads to it.", where)
+	case at.serverID != "" && at.serverID != found.serverID:
+		return portico.Errorf(portico.KindUnavailable,
+			"The server at %s is not the one that was added. Mend the address; where it took the other's place with all databases, say so: portico cluster set NAME --url URL.", where)
+	case !databases:
+		return portico.Errorf(portico.KindUnavailable, "The role %s may not create databases at %s. Run there as a superuser: ALTER ROLE %s CREATEDB;", user, where, quote(user))
+	case !roles:
+		return portico.Errorf(portico.KindUnavailable, "The role %s may not create roles at %s. Run there as a superuser: ALTER ROLE %s CREATEROLE;", user, where, quote(user))
+	}
+	return nil
+}
+
+// examineRegistry makes the registry's database when there is none, and looks
+// whether the server and that database are ones that we can use.
+func (s *server) examineRegistry(ctx context.Context) error {
+	err := s.session(ctx, func(*session) error { return nil })
 	if errors.Is(err, store.ErrAbsent) {
 		err = s.makeRegistry(ctx)
 	}
 	if err != nil {
 		return s.unreachable(err)
 	}
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	return s.session(ctx, func(a *session) error {
-		var version, user, collation, durable string
-		var databases, roles bool
-		err := a.query(`SELECT current_setting('server_version_num'), current_user, rolcreatedb OR rolsuper, rolcreaterole OR rolsuper,
-			(SELECT datcollate FROM pg_database WHERE datname = current_database()),
-			current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes'),
-			has_function_privilege('pg_ls_dir(text)', 'EXECUTE') AND has_function_privilege('pg_stat_file(text, boolean)', 'EXECUTE')
-			FROM pg_roles WHERE rolname = current_user`, nil, &version, &user, &databases, &roles, &collation, &durable, &s.looksInto)
-		if err != nil {
+		var collation string
+		err := a.query(`SELECT datcollate FROM pg_database WHERE datname = current_database()`, nil, &collation)
+		if err != nil || collation == "C" || collation == "POSIX" {
 			return err
 		}
-		if s.version, err = strconv.Atoi(version); err != nil {
-			return err
-		}
-		if strings.Contains(durable, "off") {
-			log.Warn("PostgreSQL is set up so that a power loss takes committed data with it: fsync, synchronous_commit and full_page_writes must be on")
-		}
-		return s.suits(user, databases, roles, collation)
-	})
-}
-
-// suits says what is missing, and how it is put right.
-func (s *server) suits(user string, databases, roles bool, collation string) error {
-	switch {
-	case s.version < oldestServer:
-		return portico.Errorf(portico.KindUnavailable, "The server is PostgreSQL %d; portico needs 13 or newer.", s.version/10000)
-	case !databases:
-		return portico.Errorf(portico.KindUnavailable, "The role %s may not create databases. Run as a superuser: ALTER ROLE %s CREATEDB;", user, quote(user))
-	case !roles:
-		return portico.Errorf(portico.KindUnavailable, "The role %s may not create roles. Run as a superuser: ALTER ROLE %s CREATEROLE;", user, quote(user))
-	case collation != "C" && collation != "POSIX":
 		return portico.Errorf(portico.KindUnavailable,
 			"The database %s sorts text as %s; the registry needs the order of bytes. Name a database that does not exist, and it is made; or make one: CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';",
-			s.at.database, collation, quote(s.at.database))
-	}
-	return nil
+			s.database, collation, quote(s.database))
+	})
 }
 
 func (s *server) unreachable(cause error) error {
 	if portico.KindOf(cause) != portico.KindUnavailable || codeOf(cause) == "" && !outage(cause) {
 		return cause
 	}
-	return portico.WrapError(portico.KindUnavailable, errors.New(withoutPassword(cause, s.at.url)),
-		"PostgreSQL at %s does not let us in. Check that it runs, and the role and password in the address.", s.at.url.Redacted())
+	at := s.address().url
+	return portico.WrapError(portico.KindUnavailable, errors.New(withoutPassword(cause, at)),
+		"PostgreSQL at %s does not let us in. Check that it runs, and the role and password in the address.", at.Redacted())
 }
 
 // makeRegistry makes the registry's database: UTF-8, ordered by bytes, open to
 // nobody else. Another node may do so at the same time.
 func (s *server) makeRegistry(ctx context.Context) error {
-	other := newServer(s.at.in("postgres"), s.gate)
+	other := s.in("postgres")
 	defer other.close() //nolint:errcheck // nothing is left to lose
 	return other.session(ctx, func(a *session) error {
-		name := quote(s.at.database)
+		name := quote(s.database)
 		err := a.exec(createLimit, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
 		if code := codeOf(err); code == codeDuplicateDatabase || code == codeUniqueViolation {
 			return nil
 		}
 		if err != nil {
-			return portico.WrapError(portico.KindUnavailable, err, "The registry's database %s does not exist and cannot be made.", s.at.database)
+			return portico.WrapError(portico.KindUnavailable, err, "The registry's database %s does not exist and cannot be made.", s.database)
 		}
 		return a.exec(statementLimit, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC")
 	})

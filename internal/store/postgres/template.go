@@ -71,10 +71,10 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 	if err := a.exec(statementLimit, "REVOKE ALL ON DATABASE "+quote(name)+" FROM PUBLIC"); err != nil {
 		return err
 	}
-	inside := newServer(s.at.in(name), s.gate)
+	inside := s.in(name)
 	err = inside.session(ctx, func(b *session) error {
 		first := "CREATE SCHEMA " + schemaName
-		if s.version >= 150000 { // before, it belongs to the superuser
+		if s.facts.Load().version >= 150000 { // before, it belongs to the superuser
 			first += "; DROP SCHEMA IF EXISTS public"
 		}
 		if err := b.exec(statementLimit, first, "CREATE SCHEMA "+appSchema); err != nil {
@@ -99,7 +99,7 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 // strategy makes the copying of a database a matter of its size, without a
 // checkpoint that everybody waits for.
 func (s *server) strategy() string {
-	if s.version < 150000 {
+	if s.facts.Load().version < 150000 {
 		return ""
 	}
 	return " STRATEGY wal_log"

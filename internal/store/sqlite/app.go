@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 // appProfile is for an app's database, which we use rarely and briefly.
 var appProfile = profile{readers: 1, statements: 8, cacheKiB: 2048, checkpoint: 1000}
 
-// app implements store.App: the file app.db in the portal's folder. It is the
+// app implements store.App: a file in the portal's folder. It is the
 // app's, which opens it as it likes.
 type app struct {
 	engine *Engine
@@ -22,7 +23,7 @@ type app struct {
 
 // App implements store.Handle.
 func (h *handle) App() store.App {
-	return &app{engine: h.handles.engine, rel: filepath.Join(filepath.Dir(h.rel), appName)}
+	return &app{engine: h.handles.engine, rel: filepath.Join(filepath.Dir(h.rel), appFile(h.entry.id.Generation))}
 }
 
 // Admit implements store.App: who may read the folder may read the file.
@@ -76,4 +77,40 @@ func (a *app) Migrate(ctx context.Context, _ string, steps []store.AppStep) (ver
 		},
 	}, steps)
 	return version, errors.Join(err, c.close())
+}
+
+// backupApp copies the app's database beside a portal's, where there is one.
+func (e *Engine) backupApp(ctx context.Context, rel, path string) error {
+	if _, err := e.folder.identify(rel); err != nil {
+		if errors.Is(err, store.ErrAbsent) {
+			return nil
+		}
+		return err
+	}
+	return e.backupFile(ctx, path, func() (*conn, error) {
+		return dial(e.pool, target{path: e.folder.abs(rel), profile: appProfile, synchronous: e.synchronous})
+	})
+}
+
+// restoreApp puts a copy of an app's database in place, where there is one. It
+// is durable with the portal's, which comes after it.
+func (e *Engine) restoreApp(rel, path string) error {
+	from, err := os.Open(path) //nolint:gosec // beside the one that the operator names
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errSource, err)
+	}
+	tmp, err := e.folder.copyNew(rel, from)
+	if err = errors.Join(err, from.Close()); err == nil {
+		err = e.folder.sync(tmp)
+	}
+	if err == nil {
+		err = e.folder.root.Rename(tmp, rel) // over what an attempt left that was cut short
+	}
+	if err != nil && tmp != "" {
+		err = errors.Join(err, e.folder.remove(tmp))
+	}
+	return err
 }

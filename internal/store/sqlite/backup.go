@@ -27,16 +27,28 @@ func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
 
 // Backup implements store.Engine by SQLite's online backup, within one
 // snapshot: writers go on meanwhile.
-func (e *Engine) Backup(ctx context.Context, name, path string) error {
-	d := e.registry
-	if name != "" {
-		entry, err := e.handles.acquire(ctx, name, false)
-		if err != nil {
-			return err
-		}
-		defer e.handles.release(entry)
-		d = entry.db
+func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error {
+	if at.Name == "" {
+		return e.backupFile(ctx, path, func() (*conn, error) { return e.registry.dial(false) })
 	}
+	entry, err := e.handles.acquire(ctx, at.Name, false)
+	if err != nil {
+		return err
+	}
+	defer e.handles.release(entry)
+	err = e.backupFile(ctx, path, func() (*conn, error) { return entry.db.dial(false) })
+	if err != nil {
+		return err
+	}
+	app := filepath.Join(filepath.Dir(entry.db.rel), appFile(entry.id.Generation))
+	if err := e.backupApp(ctx, app, path+store.AppCopy); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
+}
+
+// backupFile writes a copy of a database to a new file.
+func (e *Engine) backupFile(ctx context.Context, path string, dial func() (*conn, error)) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return err
@@ -47,7 +59,7 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 	}
 	err = file.Close()
 	if err == nil {
-		err = copyDatabase(ctx, d, path)
+		err = copyDatabase(ctx, path, dial)
 	}
 	if err == nil {
 		err = e.points.Hit(ctx, FailBackupWritten)
@@ -61,8 +73,8 @@ func (e *Engine) Backup(ctx context.Context, name, path string) error {
 	return translateFile(err)
 }
 
-func copyDatabase(ctx context.Context, d *database, path string) error {
-	c, err := d.dial(false)
+func copyDatabase(ctx context.Context, path string, dial func() (*conn, error)) error {
+	c, err := dial()
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,6 @@ import (
 	"sync"
 	"testing"
 
-	"portico"
 	"portico/internal/store"
 )
 
@@ -121,7 +120,7 @@ func BenchmarkCreateDrop(b *testing.B) {
 	createPortal(b, e)
 	for b.Loop() {
 		id := createPortal(b, e)
-		if err := e.Drop(b.Context(), portico.DatabaseName(id.PortalID, 1)); err != nil {
+		if err := e.Drop(b.Context(), id.Place()); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -34,6 +34,10 @@ func (e *Engine) Create(ctx context.Context, id store.Identity) error {
 // Restore implements store.Engine.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
 	return e.make(ctx, id, func(rel string) (string, error) {
+		app := filepath.Join(filepath.Dir(rel), appFile(id.Generation))
+		if err := e.restoreApp(app, path+store.AppCopy); err != nil {
+			return "", err
+		}
 		from, err := os.Open(path) //nolint:gosec // the operator names it
 		if err != nil {
 			return "", fmt.Errorf("%w: %w", errSource, err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -13,13 +14,19 @@ import (
 	"portico/internal/store"
 )
 
-// appName is the database of the app that runs in a portal. It goes with the
-// portal's last generation.
-const appName = "app.db"
+// appFile returns the name of the app's database that goes with a generation of
+// a portal's. Only a restore makes another than the first.
+func appFile(generation int) string {
+	if generation == 1 {
+		return "app.db"
+	}
+	return fmt.Sprintf("app_g%d.db", generation)
+}
 
 // Drop implements store.Engine. The database's file goes first: what is left
 // when a crash comes between is no database any more.
-func (e *Engine) Drop(ctx context.Context, name string) error {
+func (e *Engine) Drop(ctx context.Context, at store.Place) error {
+	name := at.Name
 	rel, err := portalFile(name)
 	if err != nil {
 		return err
@@ -75,26 +82,13 @@ func (e *Engine) erase(ctx context.Context, name, rel string) error {
 }
 
 // belongings returns those names of a portal's folder that go with a database:
-// its own files and temporaries, and the app's when no other generation is there.
+// its own files and temporaries, and its app's.
 func belongings(name string, names []string) []string {
-	portalID, _, _ := portico.ParseDatabaseName(name)
-	generations := strings.TrimSuffix(portico.DatabaseName(portalID, 1), "1")
-	var own, app []string
-	others := false
-	for _, file := range names {
-		switch {
-		case strings.HasPrefix(file, name+".db"):
-			own = append(own, file)
-		case strings.HasPrefix(file, generations):
-			others = true
-		case strings.HasPrefix(file, appName):
-			app = append(app, file)
-		}
-	}
-	if !others {
-		own = append(own, app...)
-	}
-	return own
+	_, generation, _ := portico.ParseDatabaseName(name)
+	app := appFile(generation)
+	return slices.DeleteFunc(slices.Clone(names), func(file string) bool {
+		return !strings.HasPrefix(file, name+".db") && !strings.HasPrefix(file, app)
+	})
 }
 
 // prune removes a portal's folder and the one above it if they are empty, and
@@ -121,7 +115,8 @@ func (f *folder) syncIfThere(rel string) error {
 
 // Quarantine implements store.Engine. The file goes first and its WAL second;
 // repeated, it goes on where it was.
-func (e *Engine) Quarantine(ctx context.Context, name string) error {
+func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
+	name := at.Name
 	rel, err := portalFile(name)
 	if err != nil {
 		return err

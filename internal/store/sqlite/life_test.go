@@ -59,13 +59,13 @@ func TestEachStepFails(t *testing.T) {
 			h := openHandle(t, e, id)
 			write(t, h)
 			h.Release()
-			twice(func() error { return e.Backup(ctx, nameFor(id), copied) })
+			twice(func() error { return e.Backup(ctx, id.Place(), copied) })
 			twice(func() error { return e.Restore(ctx, moved, copied) })
 			if n := len(listed(t, e)); n != 2 {
 				t.Errorf("%d things are listed, want 2", n)
 			}
-			twice(func() error { return e.Quarantine(ctx, nameFor(moved)) })
-			twice(func() error { return e.Drop(ctx, nameFor(id)) })
+			twice(func() error { return e.Quarantine(ctx, moved.Place()) })
+			twice(func() error { return e.Drop(ctx, id.Place()) })
 			if failed != 1 {
 				t.Errorf("%d calls failed, want 1", failed)
 			}
@@ -97,12 +97,12 @@ func TestLeavings(t *testing.T) {
 	e := openEngine(t, Config{})
 	whole, cut, walOnly := createPortal(t, e), newID(t), newID(t)
 	temporary := touch(t, e, whole, nameFor(whole)+temporaryMark+"0123")
-	touch(t, e, whole, appName)
+	touch(t, e, whole, appFile(1))
 	touch(t, e, cut, nameFor(cut)+temporaryMark+"4567")
 	touch(t, e, walOnly, nameFor(walOnly)+".db"+walSuffix)
 	note := touch(t, e, walOnly, "note.txt")
 	misplaced := touch(t, e, walOnly, nameFor(cut)+".db")
-	app := touch(t, e, newID(t), appName)
+	app := touch(t, e, newID(t), appFile(1))
 	bare := filepath.Dir(touch(t, e, newID(t), "x"))
 	if err := os.Remove(e.folder.abs(filepath.Join(bare, "x"))); err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func TestLeavings(t *testing.T) {
 		t.Errorf("also listed: %v", found)
 	}
 	for _, id := range []store.Identity{whole, cut, walOnly} {
-		if err := e.Drop(t.Context(), nameFor(id)); err != nil {
+		if err := e.Drop(t.Context(), id.Place()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -154,7 +154,9 @@ func TestOldWALIsNotPickedUp(t *testing.T) {
 	}
 }
 
-func TestAppDatabaseGoesWithTheLastGeneration(t *testing.T) {
+// TestAppDatabaseGoesWithItsGeneration: each generation has its app's database,
+// and no other one's goes with it.
+func TestAppDatabaseGoesWithItsGeneration(t *testing.T) {
 	t.Parallel()
 	e := openEngine(t, Config{})
 	first := createPortal(t, e)
@@ -163,15 +165,24 @@ func TestAppDatabaseGoesWithTheLastGeneration(t *testing.T) {
 	if err := e.Create(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	app := e.folder.abs(touch(t, e, first, appName))
-	touch(t, e, first, appName+walSuffix)
-	if err := e.Drop(t.Context(), nameFor(first)); err != nil {
+	app := e.folder.abs(touch(t, e, first, appFile(2)))
+	for _, name := range []string{appFile(1), appFile(1) + walSuffix, appFile(2) + walSuffix} {
+		touch(t, e, first, name)
+	}
+	if found := listed(t, e); len(found) != 2 {
+		t.Errorf("listed: %v", found)
+	}
+	if err := e.Drop(t.Context(), first.Place()); err != nil {
 		t.Fatal(err)
+	}
+	names, err := e.folder.names(portalFolder(first.PortalID))
+	if err != nil || len(names) != 3 {
+		t.Errorf("left with the second generation: %v, %v", names, err)
 	}
 	if _, err := os.Stat(app); err != nil {
 		t.Errorf("the app's database went too early: %v", err)
 	}
-	if err := e.Drop(t.Context(), nameFor(second)); err != nil {
+	if err := e.Drop(t.Context(), second.Place()); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := e.folder.names(portalsName); len(left) > 0 || err != nil {
@@ -267,7 +278,7 @@ func TestFilesReturnToTheBaseLine(t *testing.T) {
 		write(t, h)
 		writes(t, h)
 		h.Release()
-		if err := e.Drop(t.Context(), nameFor(id)); err != nil {
+		if err := e.Drop(t.Context(), id.Place()); err != nil {
 			t.Fatal(err)
 		}
 	}

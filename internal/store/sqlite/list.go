@@ -13,7 +13,7 @@ import (
 )
 
 // List implements store.Engine. What is in quarantine is not listed.
-func (e *Engine) List(ctx context.Context, fn func(store.Found) error) error {
+func (e *Engine) List(ctx context.Context, _ string, fn func(store.Found) error) error {
 	shelves, err := e.folder.names(portalsName)
 	if err != nil {
 		return unavailable(err)
@@ -63,20 +63,22 @@ func (e *Engine) listFolder(ctx context.Context, dir string, fn func(store.Found
 	if len(names) == 0 {
 		return e.stray(dir, fn)
 	}
-	complete := false
+	var apps []string             // the names of their apps' databases
 	told := make(map[string]bool) // databases that fn heard of
 	for _, file := range names {
 		name, isDatabase := strings.CutSuffix(file, ".db")
 		if rel, err := portalFile(name); !isDatabase || err != nil || rel != filepath.Join(dir, file) {
 			continue
 		}
-		complete, told[name] = true, true
+		told[name] = true
+		_, generation, _ := portico.ParseDatabaseName(name)
+		apps = append(apps, appFile(generation))
 		if err := e.listDatabase(ctx, name, filepath.Join(dir, file), fn); err != nil {
 			return err
 		}
 	}
 	for _, file := range names {
-		if err := e.listOther(dir, file, complete, told, fn); err != nil {
+		if err := e.listOther(dir, file, apps, told, fn); err != nil {
 			return err
 		}
 	}
@@ -85,11 +87,11 @@ func (e *Engine) listFolder(ctx context.Context, dir string, fn func(store.Found
 
 // listOther tells of what is no database: what a create or a drop of one left,
 // under the database's name, and strangers, under their path.
-func (e *Engine) listOther(dir, file string, complete bool, told map[string]bool, fn func(store.Found) error) error {
+func (e *Engine) listOther(dir, file string, apps []string, told map[string]bool, fn func(store.Found) error) error {
 	name, rest, _ := strings.Cut(file, ".db")
 	rel, err := portalFile(name)
 	switch {
-	case err != nil && strings.HasPrefix(file, appName) && complete:
+	case err != nil && slices.ContainsFunc(apps, func(app string) bool { return strings.HasPrefix(file, app) }):
 		return nil
 	case err != nil || filepath.Dir(rel) != dir:
 		return e.stray(filepath.Join(dir, file), fn)
@@ -99,15 +101,15 @@ func (e *Engine) listOther(dir, file string, complete bool, told map[string]bool
 		return e.stray(filepath.Join(dir, file), fn)
 	}
 	told[name] = true
-	return e.tell(store.Found{Name: name}, filepath.Join(dir, file), fn)
+	return e.tell(store.Found{Place: store.Place{Name: name}}, filepath.Join(dir, file), fn)
 }
 
 func (e *Engine) stray(rel string, fn func(store.Found) error) error {
-	return e.tell(store.Found{Name: rel}, rel, fn)
+	return e.tell(store.Found{Place: store.Place{Name: rel}}, rel, fn)
 }
 
 func (e *Engine) listDatabase(ctx context.Context, name, rel string, fn func(store.Found) error) error {
-	found := store.Found{Name: name, Complete: true}
+	found := store.Found{Place: store.Place{Name: name}, Complete: true}
 	id, err := e.peek(ctx, name, rel)
 	if errors.Is(err, errRaw) {
 		id, err = e.ask(ctx, name)

@@ -62,7 +62,7 @@ func TestPortalIsMigratedOnOpen(t *testing.T) {
 		t.Errorf("a newer schema gives %v", err)
 	}
 	copied := filepath.Join(t.TempDir(), "copy")
-	if err := e.Backup(t.Context(), nameFor(old), copied); err != nil {
+	if err := e.Backup(t.Context(), old.Place(), copied); err != nil {
 		t.Fatal(err)
 	}
 	if err := older.Restore(t.Context(), newID(t), copied); err == nil || !strings.Contains(err.Error(), "newer version") {

@@ -132,7 +132,7 @@ func TestPortalVolumeFull(t *testing.T) {
 	if err := e.Create(t.Context(), other); portico.KindOf(err) != portico.KindStorageFull {
 		t.Errorf("creating on a full volume gives %v", err)
 	}
-	if err := e.Drop(t.Context(), nameFor(other)); err != nil {
+	if err := e.Drop(t.Context(), other.Place()); err != nil {
 		t.Errorf("dropping what could not be created gives %v", err)
 	}
 	if e.LowSpace() {

@@ -111,7 +111,7 @@ func refused(t *testing.T, e *Engine, id store.Identity, target error) {
 func listed(t *testing.T, e *Engine) map[string]store.Found {
 	t.Helper()
 	all := make(map[string]store.Found)
-	if err := e.List(t.Context(), func(f store.Found) error {
+	if err := e.List(t.Context(), "", func(f store.Found) error {
 		all[f.Name] = f
 		return nil
 	}); err != nil {
@@ -170,7 +170,7 @@ func TestFilesThatAreNotServed(t *testing.T) {
 			refused(t, e, id, c.want)
 			openHandle(t, e, other).Release()
 			listed(t, e)
-			if err := e.Drop(t.Context(), nameFor(id)); err != nil {
+			if err := e.Drop(t.Context(), id.Place()); err != nil {
 				t.Errorf("drop: %v", err)
 			}
 		})
@@ -191,7 +191,7 @@ func TestFileGoneWhileOpen(t *testing.T) {
 	refused(t, e, id, store.ErrAbsent) // in use
 	h.Release()
 	refused(t, e, id, store.ErrAbsent) // idle
-	if err := e.Backup(t.Context(), "", filepath.Join(t.TempDir(), "registry")); err != nil {
+	if err := e.Backup(t.Context(), store.Place{}, filepath.Join(t.TempDir(), "registry")); err != nil {
 		t.Error(err)
 	}
 	if err := os.Rename(content, path); err != nil {
@@ -212,7 +212,7 @@ func TestFileReplacedWhileOpen(t *testing.T) {
 	write(t, h)
 	h.Release()
 	copied := filepath.Join(e.folder.path, "copy")
-	if err := e.Backup(t.Context(), nameFor(id), copied); err != nil {
+	if err := e.Backup(t.Context(), id.Place(), copied); err != nil {
 		t.Fatal(err)
 	}
 	h = openHandle(t, e, id)

@@ -16,6 +16,7 @@ func appTests() []test {
 		{"a step that was changed is refused", appStepChanged},
 		{"a database that is ahead stays as it is", appAhead},
 		{"steps are taken once by many at once", appStepsAtOnce},
+		{"the app's database is in a backup", appRestored},
 		{"the app's database outlives a reopening and goes with the portal", appGoes},
 	}
 }
@@ -122,8 +123,31 @@ func appGoes(s *suite) {
 	version, err := s.app(id, steps...)
 	s.no(err)
 	equal(s, "the version", version, 2)
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 	for what, f := range s.found() {
 		s.Errorf("left: %s, %+v", what, f)
 	}
+}
+
+func appRestored(s *suite) {
+	id := s.create()
+	one, two := step(1, `CREATE TABLE notes (id BIGINT PRIMARY KEY)`), step(2, `INSERT INTO notes VALUES (1)`)
+	_, err := s.app(id, one)
+	s.no(err)
+	path := s.backup(id.Place())
+	_, err = s.app(id, one, two)
+	s.no(err)
+	copied := id
+	copied.Generation = 2
+	s.no(s.Restore(s.Context(), copied, path))
+	s.no(s.Drop(s.Context(), id.Place()))
+	version, err := s.app(copied)
+	s.no(err)
+	equal(s, "the version in the copy", version, 1)
+	version, err = s.app(copied, one, two, step(3, `INSERT INTO notes VALUES (2)`))
+	s.no(err)
+	equal(s, "the version", version, 3)
+	equal(s, "the number of databases", len(s.found()), 1)
+	s.no(s.Drop(s.Context(), copied.Place()))
+	equal(s, "what is left", len(s.found()), 0)
 }

@@ -24,17 +24,17 @@ func copyTests() []test {
 	}
 }
 
-func (s *suite) backup(name string) (path string) {
+func (s *suite) backup(at store.Place) (path string) {
 	s.Helper()
 	path = filepath.Join(s.TempDir(), "copy")
-	s.no(s.Backup(s.Context(), name, path))
+	s.no(s.Backup(s.Context(), at, path))
 	return path
 }
 
 func backupRestored(s *suite) {
 	id := s.create()
 	s.use(id, func(db store.Database) { s.no(set(db, "a", "1")) })
-	path := s.backup(name(id))
+	path := s.backup(id.Place())
 	s.use(id, func(db store.Database) { s.no(set(db, "a", "2")) })
 
 	copied := store.Identity{PortalID: id.PortalID, Generation: 7, Epoch: s.ids.New("epoch_")}
@@ -85,7 +85,7 @@ func backupBesideWriters(s *suite) {
 			}
 		}
 	})
-	paths := []string{s.backup(name(id)), s.backup(name(id)), s.backup(name(id))}
+	paths := []string{s.backup(id.Place()), s.backup(id.Place()), s.backup(id.Place())}
 	stop()
 	wg.Wait()
 	for i, path := range paths {
@@ -104,13 +104,13 @@ func backupBesideWriters(s *suite) {
 
 func backupNewFile(s *suite) {
 	id := s.create()
-	path := s.backup(name(id))
+	path := s.backup(id.Place())
 	info, err := os.Stat(path)
 	s.no(err)
 	equal(s, "the copy's permissions", info.Mode().Perm(), fs.FileMode(0o600))
 	before, err := os.ReadFile(path)
 	s.no(err)
-	if s.Backup(s.Context(), name(id), path) == nil {
+	if s.Backup(s.Context(), id.Place(), path) == nil {
 		s.Error("a backup replaced a file")
 	}
 	after, err := os.ReadFile(path)
@@ -120,7 +120,7 @@ func backupNewFile(s *suite) {
 
 func backupAbsent(s *suite) {
 	path := filepath.Join(s.TempDir(), "copy")
-	s.is(s.Backup(s.Context(), name(s.newIdentity()), path), store.ErrAbsent)
+	s.is(s.Backup(s.Context(), s.newIdentity().Place(), path), store.ErrAbsent)
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		s.Errorf("a backup that failed left a file: %v", err)
 	}
@@ -128,7 +128,7 @@ func backupAbsent(s *suite) {
 
 func backupRegistry(s *suite) {
 	s.no(s.update(func(q store.SQL) error { return put(q, "a", "1") }))
-	info, err := os.Stat(s.backup(""))
+	info, err := os.Stat(s.backup(store.Place{}))
 	s.no(err)
 	if info.Size() == 0 {
 		s.Error("the copy is empty")
@@ -138,7 +138,7 @@ func backupRegistry(s *suite) {
 func restoreRepeated(s *suite) {
 	id := s.create()
 	s.use(id, func(db store.Database) { s.no(set(db, "a", "1")) })
-	path := s.backup(name(id))
+	path := s.backup(id.Place())
 	restored := id
 	restored.Generation = 2
 	s.no(s.Restore(s.Context(), restored, path))
@@ -151,7 +151,7 @@ func restoreRepeated(s *suite) {
 	})
 	restored.Epoch = s.ids.New("epoch_")
 	s.is(s.Restore(s.Context(), restored, path), store.ErrIdentity)
-	s.no(s.Drop(s.Context(), name(restored)))
+	s.no(s.Drop(s.Context(), restored.Place()))
 	s.is(s.Restore(s.Context(), restored, path), store.ErrRetired)
 }
 

@@ -141,7 +141,7 @@ func generations(s *suite) {
 		}
 		s.no(set(db, "a", "second"))
 	})
-	s.no(s.Drop(s.Context(), name(first)))
+	s.no(s.Drop(s.Context(), first.Place()))
 	s.use(second, func(db store.Database) {
 		value, err := get(db, "a")
 		s.no(err)
@@ -151,10 +151,10 @@ func generations(s *suite) {
 
 func namesChecked(s *suite) {
 	for _, bad := range []string{"", "..", "../registry", "registry", "template1", "p_", "p_x_g1", "p_../../../etc/passwd_g1"} {
-		if s.Drop(s.Context(), bad) == nil {
+		if s.Drop(s.Context(), store.Place{Name: bad}) == nil {
 			s.Errorf("%q was dropped", bad)
 		}
-		if s.Quarantine(s.Context(), bad) == nil {
+		if s.Quarantine(s.Context(), store.Place{Name: bad}) == nil {
 			s.Errorf("%q was put in quarantine", bad)
 		}
 	}
@@ -246,14 +246,14 @@ func listEnds(s *suite) {
 	}
 	sentinel := errors.New("enough")
 	calls := 0
-	s.is(s.List(s.Context(), func(store.Found) error {
+	s.is(s.List(s.Context(), "", func(store.Found) error {
 		calls++
 		return sentinel
 	}), sentinel)
 	equal(s, "the number of calls", calls, 1)
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	if err := s.List(ctx, func(store.Found) error { return nil }); err == nil {
+	if err := s.List(ctx, "", func(store.Found) error { return nil }); err == nil {
 		s.Error("a listing that was cancelled passes for a whole one")
 	}
 }
@@ -268,7 +268,7 @@ func verify(s *suite) {
 		s.no(s.Verify(s.Context(), id))
 	})
 	s.no(s.Verify(s.Context(), id))
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 	if err := s.Verify(s.Context(), id); !errors.Is(err, store.ErrRetired) && !errors.Is(err, store.ErrAbsent) {
 		s.Errorf("verifying a dropped database gives %v", err)
 	}

@@ -28,7 +28,7 @@ func dropGone(s *suite) {
 	id, other := s.create(), s.create()
 	s.use(id, func(db store.Database) { s.no(set(db, "a", "1")) })
 	for range 2 {
-		s.no(s.Drop(s.Context(), name(id)))
+		s.no(s.Drop(s.Context(), id.Place()))
 		s.refused(id, store.ErrRetired)
 		s.is(s.Create(s.Context(), id), store.ErrRetired)
 		s.is(s.Verify(s.Context(), id), store.ErrRetired)
@@ -44,12 +44,12 @@ func dropGone(s *suite) {
 		s.Errorf("after reopening, opening a dropped database gives %v", err)
 	}
 	equal(s, "the number of things found", len(s.found()), 1)
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 }
 
 func dropAbsent(s *suite) {
 	id := s.newIdentity()
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 	s.refused(id, store.ErrRetired)
 	s.is(s.Create(s.Context(), id), store.ErrRetired)
 	equal(s, "the number of things found", len(s.found()), 0)
@@ -60,7 +60,7 @@ func dropTogether(s *suite) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			if err := s.Drop(s.Context(), name(id)); err != nil {
+			if err := s.Drop(s.Context(), id.Place()); err != nil {
 				s.Error(err)
 			}
 		})
@@ -73,7 +73,7 @@ func dropWaits(s *suite) {
 	id := s.create()
 	h := s.handle(id)
 	dropped := make(chan error, 1)
-	go func() { dropped <- s.Drop(s.Context(), name(id)) }()
+	go func() { dropped <- s.Drop(s.Context(), id.Place()) }()
 	for { // until the drop has begun, which nothing else shows
 		other, err := s.Open(s.Context(), id)
 		if err != nil {
@@ -101,13 +101,13 @@ func dropGivesUp(s *suite) {
 	h := s.handle(id)
 	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Millisecond)
 	defer cancel()
-	s.is(s.Drop(ctx, name(id)), context.DeadlineExceeded)
+	s.is(s.Drop(ctx, id.Place()), context.DeadlineExceeded)
 	s.refused(id, store.ErrRetired)
 	s.is(s.Create(s.Context(), id), store.ErrRetired)
 	s.no(set(h, "a", "1"))
 	h.Release()
 	s.refused(id, store.ErrRetired)
-	s.no(s.Drop(s.Context(), name(id)))
+	s.no(s.Drop(s.Context(), id.Place()))
 	equal(s, "the number of things found", len(s.found()), 0)
 }
 
@@ -137,7 +137,7 @@ func openBesideDrop(s *suite) {
 				}
 			})
 		}
-		s.no(s.Drop(s.Context(), name(id)))
+		s.no(s.Drop(s.Context(), id.Place()))
 		gone.Store(true)
 		wg.Wait()
 		equal(s, "the number of things found", len(s.found()), 0)
@@ -155,7 +155,7 @@ func createBesideDrop(s *suite) {
 				}
 			})
 		}
-		s.no(s.Drop(s.Context(), name(id)))
+		s.no(s.Drop(s.Context(), id.Place()))
 		wg.Wait()
 		equal(s, "the number of things found", len(s.found()), 0)
 	}
@@ -164,15 +164,15 @@ func createBesideDrop(s *suite) {
 func quarantine(s *suite) {
 	id := s.create()
 	s.use(id, func(db store.Database) { s.no(set(db, "a", "1")) })
-	s.no(s.Quarantine(s.Context(), name(id)))
+	s.no(s.Quarantine(s.Context(), id.Place()))
 	for range 2 {
 		s.refused(id, store.ErrAbsent)
 		if f, ok := s.found()[name(id)]; ok {
 			s.Errorf("a database in quarantine is listed: %+v", f)
 		}
-		s.no(s.Quarantine(s.Context(), name(id)))
+		s.no(s.Quarantine(s.Context(), id.Place()))
 	}
-	s.is(s.Quarantine(s.Context(), name(s.newIdentity())), store.ErrAbsent)
+	s.is(s.Quarantine(s.Context(), s.newIdentity().Place()), store.ErrAbsent)
 }
 
 func quarantineWaits(s *suite) {
@@ -180,10 +180,10 @@ func quarantineWaits(s *suite) {
 	h := s.handle(id)
 	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Millisecond)
 	defer cancel()
-	s.is(s.Quarantine(ctx, name(id)), context.DeadlineExceeded)
+	s.is(s.Quarantine(ctx, id.Place()), context.DeadlineExceeded)
 	s.no(set(h, "a", "1"))
 	h.Release()
 	s.handle(id).Release()
-	s.no(s.Quarantine(s.Context(), name(id)))
+	s.no(s.Quarantine(s.Context(), id.Place()))
 	s.refused(id, store.ErrAbsent)
 }

@@ -88,6 +88,6 @@ func afterClose(s *suite) {
 	_, err := engine.Open(s.Context(), id)
 	s.unavailable(err)
 	s.unavailable(engine.Create(s.Context(), id))
-	s.unavailable(engine.Drop(s.Context(), name(id)))
+	s.unavailable(engine.Drop(s.Context(), id.Place()))
 	s.no(engine.Close())
 }

@@ -183,7 +183,7 @@ func get(db store.Database, name string) (value string, err error) {
 func (s *suite) found() map[string]store.Found {
 	s.Helper()
 	all := make(map[string]store.Found)
-	s.no(s.List(s.Context(), func(f store.Found) error {
+	s.no(s.List(s.Context(), "", func(f store.Found) error {
 		all[f.Name] = f
 		return nil
 	}))
