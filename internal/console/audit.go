@@ -20,6 +20,7 @@ type auditLog struct {
 	Action, Actor, Subject string
 	From, Until            string // days
 	Actions                []portico.Action
+	Single                 bool // all records are of one portal, which needs no column
 	Rows                   []auditRow
 	Pages                  web.Pagination
 	Export                 string
@@ -140,6 +141,7 @@ type activityTab struct {
 
 	Funnel funnel
 	Growth growth
+	Single bool
 	Rows   []auditRow
 	Pages  web.Pagination
 	Export string
@@ -163,7 +165,7 @@ func (c *Console) portalActivity(q *request) error {
 		return err
 	}
 	tab := activityTab{
-		portalFrame: frame, Funnel: newFunnel(frame.Portal.Guests), Growth: newGrowth(grown),
+		portalFrame: frame, Single: true, Funnel: newFunnel(frame.Portal.Guests), Growth: newGrowth(grown),
 		Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID),
 	}
 	tab.Pages.Text = fmt.Sprintf("%s shown, newest first", count(len(tab.Rows)))
