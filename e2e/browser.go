@@ -3,8 +3,10 @@ package e2e
 import (
 	"context"
 	"errors"
+	"log"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/chromedp/cdproto/cdp"
@@ -42,7 +44,7 @@ func StartBrowser() (*Browser, error) {
 	)
 	b := &Browser{dir: dir}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
-	browser, stopBrowser := chromedp.NewContext(allocator)
+	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(complain))
 	b.context, b.close = browser, []context.CancelFunc{stopBrowser, stop}
 	if err := chromedp.Run(browser); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -58,6 +60,14 @@ func (b *Browser) window() (target.ID, error) {
 		return "", err
 	}
 	return target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(ctx)
+}
+
+// complain logs what the protocol's client finds wrong, but for events that are
+// newer than it is.
+func complain(format string, args ...any) {
+	if !strings.HasPrefix(format, "unhandled") {
+		log.Printf("chromium: "+format, args...)
+	}
 }
 
 // Close ends the browser and removes its profile.

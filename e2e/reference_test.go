@@ -206,8 +206,29 @@ func TestRunnerByKeyboard(t *testing.T) {
 	del.answered("200")
 }
 
-// TestRunnerSignsIn signs in from the page of the identity group; the runners
-// beside it then use the token.
+// TestRunnerStays gives the runner what would lead it elsewhere: it asks this
+// server for the operation that is on the page, or nobody.
+func TestRunnerStays(t *testing.T) {
+	t.Parallel()
+	tab := shared.tab(t, Wide)
+	tab.Open("/docs/portal?server=http://elsewhere.example&token=planted#token=planted")
+	if value := tab.Value("#token"); value != "" {
+		t.Errorf("a link fills in the token %q", value)
+	}
+	list := runner{tab, opList}
+	for _, id := range []string{"//elsewhere.example/x", "http://elsewhere.example", "../../docs", `..\..\docs`, "@elsewhere.example", "x?y=z", "x#y", "%2e%2e"} {
+		list.fill("portal_id", id)
+		list.send("Request")
+		asked := tab.Asked()
+		rest, ours := strings.CutPrefix(asked[len(asked)-1], shared.demo.URL+"/v1/portal/")
+		if middle, whole := strings.CutSuffix(rest, "/users"); !ours || !whole || strings.ContainsAny(middle, `/\?#`) {
+			t.Errorf("%s led to %s", id, asked[len(asked)-1])
+		}
+	}
+}
+
+// TestRunnerSignsIn signs in beside the token, and from the page of the
+// identity group; the runners then use the token that comes back.
 func TestRunnerSignsIn(t *testing.T) {
 	t.Parallel()
 	tab := shared.tab(t, Wide)
@@ -220,6 +241,18 @@ func TestRunnerSignsIn(t *testing.T) {
 	}
 	login.send("now use this access token")
 	runner{tab, "#load_v1_auth_load_get"}.send("200")
+
+	tab.Open("/docs/portal")
+	tab.Click("#token-title ~ details summary")
+	tab.Fill("#sign-in-email", shared.admin().Email)
+	tab.Fill("#sign-in-password", "not the password")
+	tab.Press(kb.Enter)
+	tab.WaitText("#sign-in-answer", "password")
+	tab.Fill("#sign-in-password", shared.admin().Password)
+	tab.Press(kb.Enter)
+	tab.WaitText("#sign-in-answer", "Signed in")
+	runner{tab, "#list_portals_v1_portal_get"}.send("200")
+	keeps(t, tab, shared.admin().Password)
 }
 
 // TestCopyPage copies a page as Markdown.

@@ -28,6 +28,7 @@ func guests() []attack {
 		{"A62 fields that were not asked for", moreFields},
 		{"A63 a portal made again", portalAgain},
 		{"A72 guessing a mailed code", guessedCodes},
+		{"A60 what a guest may is read once a request", oneRead},
 	}
 }
 
@@ -418,4 +419,29 @@ func guessedCodes(a *arena) {
 	})
 	own.end(base)
 	own.Node.Close()
+}
+
+// oneRead counts what is asked of the registry for each request of a guest.
+func oneRead(a *arena) {
+	portal := a.portalNamed("One read")
+	b := a.comeIn(portal, "oneread@example.com")
+	stranger, at := a.Browser(), a.PortalURL(portal)
+	for _, tt := range []struct {
+		who  *wiretest.Browser
+		path string
+		most int64
+	}{
+		{b, "/forward-auth", 1}, {stranger, "/forward-auth", 1}, {b, "/", 2}, {stranger, "/-/signed-out", 1},
+	} {
+		asked := a.asked.count.Load()
+		tt.who.Head(at + tt.path)
+		if n := a.asked.count.Load() - asked; n != tt.most {
+			a.Errorf("%s cost %d statements, want %d", tt.path, n, tt.most)
+		}
+	}
+	asked := a.asked.count.Load()
+	stranger.Head("http://nobody.localhost/forward-auth")
+	if n := a.asked.count.Load() - asked; n != 1 {
+		a.Errorf("nobody's host cost %d statements, want 1", n)
+	}
 }

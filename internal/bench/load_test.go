@@ -19,6 +19,8 @@ import (
 // service is one of the two that are compared.
 type service struct {
 	url, token string
+	host       string // asked for, where it is not the url's; with it goes
+	cookie     string
 	client     *http.Client
 	sent       atomic.Int64
 }
@@ -49,6 +51,10 @@ func (s *service) read(c call, to io.Writer) error {
 	}
 	if s.token != "" {
 		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	if s.host != "" {
+		r.Host = s.host
+		r.Header.Set("Cookie", s.cookie)
 	}
 	if c.body != "" {
 		r.Header.Set("Content-Type", cmp.Or(c.form, "application/json"))

@@ -42,6 +42,7 @@ func TestRatios(t *testing.T) { //nolint:paralleltest // nothing else may run be
 		{"many", measureMany},
 		{"start", measureStart},
 		{"stream", measureStream},
+		{"guests", measureGuests},
 		{"other", measureOther},
 	} {
 		if *only != "" && *only != group.name {

@@ -275,7 +275,7 @@ func (a *API) reference() (*web.Pages, map[string]http.Handler, error) {
 	}
 	made := map[string]http.Handler{}
 	nav := func(current string) []web.Link {
-		links := []web.Link{{Href: "/docs", Text: "Reference", Current: current == ""}}
+		links := []web.Link{{Href: "/", Text: "Console"}, {Href: "/docs", Text: "Reference", Current: current == ""}}
 		for _, v := range views {
 			links = append(links, web.Link{Href: v.Path, Text: v.Tag, Current: v.Tag == current})
 		}

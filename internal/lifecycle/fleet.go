@@ -18,7 +18,7 @@ const PointFleetMigrated = "lifecycle.fleet.migrated"
 // the portal.
 var waves = [...]struct{ portals, stop int }{{1, 1}, {5, 2}}
 
-// fleetAtOnce is how many portals are migrated side by side.
+// fleetAtOnce is how many portals of one cluster are migrated side by side.
 const fleetAtOnce = 4
 
 // FleetResult is what a sweep over the fleet came to.
@@ -105,8 +105,21 @@ type fleet struct {
 	result FleetResult
 }
 
-// sweep migrates portals, several side by side.
+// sweep migrates portals, those of each cluster apart from the others, so that
+// a slow cluster holds up its own alone.
 func (f *fleet) sweep(ctx context.Context, rows []store.PortalRow) {
+	groups := make(map[string][]store.PortalRow)
+	for _, row := range rows {
+		groups[row.Cluster] = append(groups[row.Cluster], row)
+	}
+	var wait sync.WaitGroup
+	for _, group := range groups {
+		wait.Go(func() { f.sweepCluster(ctx, group) })
+	}
+	wait.Wait()
+}
+
+func (f *fleet) sweepCluster(ctx context.Context, rows []store.PortalRow) {
 	next := make(chan store.PortalRow)
 	var wait sync.WaitGroup
 	for range min(fleetAtOnce, len(rows)) {

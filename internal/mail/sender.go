@@ -48,11 +48,14 @@ type Config struct {
 }
 
 // The bounds on what is under way at once in a process. No organization and no
-// mail domain has more than its part, so that a slow one keeps none waiting. A
-// turn is short while others wait for one.
+// mail domain has more than its part, so that a slow one keeps none waiting, and
+// what people asked for has turns that nothing else takes. A turn is short while
+// others wait for one.
 const (
 	maxTurns         = 16
 	maxTurnsOfOne    = 4
+	maxSolicited     = 8
+	maxSolicitedOf   = 2
 	mailsInShortTurn = 20
 	mailsInOneTurn   = 100             // about what servers take over one connection
 	leaseLife        = 5 * time.Minute // far above what one mail may take
@@ -188,24 +191,38 @@ func (s *Sender) startTurns(ctx, sending context.Context) (started int, err erro
 func (s *Sender) claim(due []store.Queue) (picked []store.Queue) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	organizations, hosts := map[string]int{}, map[string]int{}
-	for q := range s.queues {
-		organizations[q.OrganizationID]++
-		hosts[q.Host]++
-	}
 	waits := map[string]bool{}
 	for _, q := range due {
 		waits[q.OrganizationID] = true
 	}
-	for id := range s.served {
-		if !waits[id] && organizations[id] == 0 {
-			delete(s.served, id)
+	for q := range s.queues {
+		waits[q.OrganizationID] = true
+	}
+	maps.DeleteFunc(s.served, func(id string, _ int64) bool { return !waits[id] })
+	picked = append(s.claimOf(true, due, maxSolicited, maxSolicitedOf), s.claimOf(false, due, maxTurns, maxTurnsOfOne)...)
+	s.others = slices.ContainsFunc(due, func(q store.Queue) bool { return !s.queues[q] })
+	return picked
+}
+
+// claimOf picks queues of one sort, so that at most so many are under way, and
+// so many of one organization or mail domain.
+func (s *Sender) claimOf(solicited bool, due []store.Queue, most, mostOfOne int) (picked []store.Queue) {
+	under := 0
+	organizations, hosts := map[string]int{}, map[string]int{}
+	add := func(q store.Queue) {
+		under++
+		organizations[q.OrganizationID]++
+		hosts[q.Host]++
+	}
+	for q := range s.queues {
+		if q.Solicited == solicited {
+			add(q)
 		}
 	}
 	open := slices.Clone(due)
-	for len(s.queues) < maxTurns {
+	for under < most {
 		open = slices.DeleteFunc(open, func(q store.Queue) bool {
-			return s.queues[q] || organizations[q.OrganizationID] >= maxTurnsOfOne || hosts[q.Host] >= maxTurnsOfOne
+			return q.Solicited != solicited || s.queues[q] || organizations[q.OrganizationID] >= mostOfOne || hosts[q.Host] >= mostOfOne
 		})
 		if len(open) == 0 {
 			break
@@ -215,11 +232,9 @@ func (s *Sender) claim(due []store.Queue) (picked []store.Queue) {
 		})
 		s.turn++
 		s.served[q.OrganizationID], s.queues[q] = s.turn, true
-		organizations[q.OrganizationID]++
-		hosts[q.Host]++
+		add(q)
 		picked = append(picked, q)
 	}
-	s.others = slices.ContainsFunc(due, func(q store.Queue) bool { return !s.queues[q] })
 	return picked
 }
 

@@ -62,7 +62,7 @@ func (p Proxies) front(next http.Handler) http.Handler {
 			r.Host = hosts[0]
 		}
 		for name := range r.Header {
-			if claimsOrigin(name) && (!asks || !strings.HasPrefix(name, "X-Forwarded-")) {
+			if claimsOrigin(name) {
 				delete(r.Header, name)
 			}
 		}

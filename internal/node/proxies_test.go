@@ -88,6 +88,36 @@ func TestProxiesFront(t *testing.T) {
 	}
 }
 
+// TestProxiesAsk: only a trusted proxy says of which host the request is that it
+// asks about, and only where it asks.
+func TestProxiesAsk(t *testing.T) {
+	t.Parallel()
+	trusted, err := ParseProxies("10.0.0.5")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, peer, path string
+		hosts            []string
+		want             string
+	}{
+		{"a proxy that asks", "10.0.0.5:7", "/forward-auth", []string{"acme.localhost"}, "acme.localhost"},
+		{"a proxy that passes on", "10.0.0.5:7", "/v1/status", []string{"acme.localhost"}, "asked.localhost"},
+		{"a stranger", "10.0.0.6:7", "/forward-auth", []string{"acme.localhost"}, "asked.localhost"},
+		{"two hosts", "10.0.0.5:7", "/forward-auth", []string{"acme.localhost", "other.localhost"}, "asked.localhost"},
+		{"none", "10.0.0.5:7", "/forward-auth", nil, "asked.localhost"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://asked.localhost"+tt.path, http.NoBody)
+		r.RemoteAddr = tt.peer
+		r.Header["X-Forwarded-Host"] = tt.hosts
+		trusted.front(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.Host != tt.want || r.Header.Get("X-Forwarded-Host") != "" {
+				t.Errorf("%s: %s, want %s; %v", tt.name, r.Host, tt.want, r.Header)
+			}
+		})).ServeHTTP(nil, r)
+	}
+}
+
 // FuzzForwarded gives a trusted proxy's headers any content: a client is the
 // peer or an address that stands in them.
 func FuzzForwarded(f *testing.F) {

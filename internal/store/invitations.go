@@ -232,8 +232,8 @@ func (tx *Tx) BlockAddress(key, reason string) (bool, error) {
 // BounceInvitation marks a generation of an invitation that still waits as one
 // whose address takes no mail, and reports whether it did.
 func (tx *Tx) BounceInvitation(id string, generation int) (bool, error) {
-	n, err := tx.q.Exec(`UPDATE invitations SET state = 'bounced', modified_at = $3, modified_by = $4
-		WHERE id = $1 AND generation = $2 AND state = 'pending'`, id, generation, micros(tx.Now), portico.SystemActor)
+	n, err := tx.q.Exec(`UPDATE invitations SET state = 'bounced', modified_at = $3
+		WHERE id = $1 AND generation = $2 AND state = 'pending'`, id, generation, micros(tx.Now))
 	return n == 1, err
 }
 

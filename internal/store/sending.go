@@ -10,7 +10,14 @@ import (
 
 // Queue names the mails that leave one after the other, in the order in which
 // they were put into the outbox: those of one organization to one mail domain.
-type Queue struct{ OrganizationID, Host string }
+// What people wait for in front of a page is in queues of its own.
+type Queue struct {
+	OrganizationID, Host string
+	Solicited            bool
+}
+
+// solicited is Template.Solicited of a mail (x), as 0 or 1.
+const solicited = `CASE WHEN x.template IN ('code', 'reset') THEN 1 ELSE 0 END`
 
 // due says which mails (x) of the outbox may leave at $1.
 const due = `x.state = 'waiting' AND x.run_at <= $1 AND x.lease_until <= $1
@@ -19,10 +26,10 @@ const due = `x.state = 'waiting' AND x.run_at <= $1 AND x.lease_until <= $1
 // DueQueues returns the queues with a mail that may leave, in a fixed order.
 func (tx *Tx) DueQueues() ([]Queue, error) {
 	var queues []Queue
-	err := scanAll(tx.q, `SELECT DISTINCT x.organization_id, x.host FROM outbox x WHERE `+due+`
-		ORDER BY x.organization_id, x.host`, []any{micros(tx.Now)}, func(row scanner) error {
+	err := scanAll(tx.q, `SELECT DISTINCT x.organization_id, x.host, `+solicited+` FROM outbox x WHERE `+due+`
+		ORDER BY 1, 2, 3`, []any{micros(tx.Now)}, func(row scanner) error {
 		var q Queue
-		err := row.Scan(&q.OrganizationID, &q.Host)
+		err := row.Scan(&q.OrganizationID, &q.Host, &q.Solicited)
 		queues = append(queues, q)
 		return err
 	})
@@ -44,9 +51,10 @@ func (tx *Tx) NextMail() (at time.Time, ok bool, err error) {
 func (tx *Tx) LeaseMail(q Queue, life time.Duration) (page MailPage, ok bool, err error) {
 	var id string
 	err = tx.q.QueryRow(`UPDATE outbox SET lease_until = $2, fence = fence + 1, attempts = attempts + 1
-		WHERE id = (SELECT x.id FROM outbox x WHERE x.organization_id = $3 AND x.host = $4 AND `+due+` ORDER BY x.id LIMIT 1)
+		WHERE id = (SELECT x.id FROM outbox x WHERE x.organization_id = $3 AND x.host = $4 AND `+solicited+` = $5
+			AND `+due+` ORDER BY x.id LIMIT 1)
 		AND state = 'waiting' AND lease_until <= $1 RETURNING id`,
-		micros(tx.Now), micros(tx.Now.Add(life)), q.OrganizationID, q.Host).Scan(&id)
+		micros(tx.Now), micros(tx.Now.Add(life)), q.OrganizationID, q.Host, boolInt(q.Solicited)).Scan(&id)
 	if errors.Is(err, sql.ErrNoRows) {
 		return MailPage{}, false, nil
 	}

@@ -13,6 +13,25 @@ for (const button of document.querySelectorAll("[data-copies-page]")) {
   });
 }
 
+// Signing in fills in the token of a session of the reader's own.
+document.getElementById("sign-in")?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const [email, password] = ["sign-in-email", "sign-in-password"].map((id) => document.getElementById(id));
+  const says = document.getElementById("sign-in-answer");
+  const body = new URLSearchParams({ grant_type: "password", username: email.value, password: password.value });
+  try {
+    const answer = await fetch("/v1/oauth2/login", { method: "POST", body, credentials: "omit", cache: "no-store", redirect: "error" });
+    const read = await answer.json();
+    if (answer.ok) {
+      token.value = read.access_token;
+      password.value = "";
+    }
+    says.textContent = answer.ok ? "Signed in: the runners send your access token now." : String(read.detail);
+  } catch {
+    says.textContent = "The server could not be reached.";
+  }
+});
+
 // read returns what a field holds, or undefined when nothing is to be sent.
 function read(field) {
   const text = field.value;

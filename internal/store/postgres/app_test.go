@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,6 +24,9 @@ func apps(t *testing.T) (*pgtest.Server, *Engine) {
 		}
 	})
 	noError(t, server.RequirePasswords(t.Context()))
+	// The registry's database as an operator makes it: open to everybody.
+	noError(t, server.Run(t.Context(), "postgres", "CREATE DATABASE registry OWNER "+pgtest.Owner+
+		" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"))
 	e, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "registry")})
 	noError(t, err)
 	return server, closing(t, e)
@@ -230,4 +234,33 @@ func TestAppMigratesAsItself(t *testing.T) {
 			t.Errorf("%s was taken", text)
 		}
 	}
+}
+
+// TestAppIsRestoredAsItself: a copy is put back with the rights of the app and
+// no more, also where the app has left a trap in it.
+func TestAppIsRestoredAsItself(t *testing.T) {
+	t.Parallel()
+	server, e := apps(t)
+	id := newID(t)
+	c, err := outside(t, admit(t, e, id, "the app's", false))
+	noError(t, err)
+	_, err = c.Exec(t.Context(), `CREATE FUNCTION trap(INT) RETURNS BOOLEAN IMMUTABLE LANGUAGE plpgsql AS $$BEGIN
+			RESET ROLE; RESET SESSION AUTHORIZATION; CREATE ROLE trapped; RETURN TRUE;
+			EXCEPTION WHEN OTHERS THEN RETURN TRUE; END$$;
+		CREATE TABLE notes (id INT CHECK (trap(id))); INSERT INTO notes VALUES (1)`)
+	noError(t, err)
+	path := filepath.Join(t.TempDir(), "copy")
+	noError(t, e.Backup(t.Context(), id.Place(), path))
+	id.Generation = 2
+	noError(t, e.Restore(t.Context(), id, path))
+	got, err := server.Ask(t.Context(), "postgres", `SELECT rolname FROM pg_roles WHERE rolname = 'trapped'
+		UNION ALL SELECT rolname FROM pg_authid WHERE rolname = '`+appRole(name(id))+`' AND (rolcanlogin OR rolpassword IS NOT NULL)`)
+	noError(t, err)
+	if len(got) > 0 {
+		t.Errorf("there is %q", got)
+	}
+	c, err = outside(t, admit(t, e, id, "the app's", false))
+	noError(t, err)
+	var n int
+	noError(t, c.QueryRow(t.Context(), `SELECT id FROM notes`).Scan(&n))
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -95,17 +96,41 @@ func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, pat
 	if err != nil {
 		return err
 	}
-	restore := func(schema string, more ...string) error {
-		args := append([]string{"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)
-		return runProgram(ctx, s.address(), io.Discard, "pg_restore", name, append(args, path)...)
-	}
-	if err := restore(appSchema, "--role="+appRole(name)); err != nil {
+	if err := s.restoreApp(ctx, name, path); err != nil {
 		return err
 	}
-	if err := restore(schemaName); err != nil {
+	if err := s.address().restore(ctx, name, schemaName, path); err != nil {
 		return err
 	}
 	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
+}
+
+// restore fills one schema of a database from a copy.
+func (a *address) restore(ctx context.Context, database, schema, path string) error {
+	return runProgram(ctx, a, io.Discard, "pg_restore", database,
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema="+schema, path)
+}
+
+// restoreApp fills the app's schema from a copy, signed in as the app with a
+// password that is good for this once: what the app had in its database, checks
+// of its tables above all, runs with the rights of whoever puts it back.
+func (s *server) restoreApp(ctx context.Context, name, path string) error {
+	role, password := appRole(name), rand.Text()
+	verifier, err := scramVerifier(password)
+	if err != nil {
+		return err
+	}
+	let := func(ctx context.Context, as string) error {
+		return s.session(ctx, func(a *session) error { return a.exec(statementLimit, "ALTER ROLE "+quote(role)+" "+as) })
+	}
+	if err := let(ctx, "LOGIN PASSWORD "+literal(verifier)); err != nil {
+		return err
+	}
+	at, err := parseAddress(s.address().forApp(name, role, password))
+	if err == nil {
+		err = at.restore(ctx, name, appSchema, path)
+	}
+	return errors.Join(err, let(context.WithoutCancel(ctx), "NOLOGIN PASSWORD NULL"))
 }
 
 // rename gives the content of a copy another identity.

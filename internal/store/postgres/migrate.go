@@ -47,6 +47,13 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 	})
 }
 
+// closeRegistry keeps everybody else out of a registry's database that was there
+// before us, the portals' apps above all, where it is ours to close.
+const closeRegistry = `DO $$BEGIN
+	IF pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
+		EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+	END IF; END$$`
+
 // prepareRegistry makes the schema and has it looked into first by every
 // connection of our role.
 func (a *session) prepareRegistry() error {
@@ -58,6 +65,7 @@ func (a *session) prepareRegistry() error {
 	return a.exec(statementLimit,
 		`CREATE SCHEMA IF NOT EXISTS `+schemaName,
 		lookInto(a.server.database),
+		closeRegistry,
 		`CREATE TABLE `+schemaName+`.schema_version (version BIGINT NOT NULL)`,
 		`INSERT INTO `+schemaName+`.schema_version VALUES (0)`)
 }
