@@ -22,6 +22,7 @@ import (
 	"portico/internal/lifecycle"
 	"portico/internal/node"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
 	"portico/internal/store/sqlite"
 	"portico/internal/wiretest"
 )
@@ -73,7 +74,7 @@ type points struct {
 
 // pointNames are all failpoints of the node.
 func pointNames() []string {
-	return slices.Concat(sqlite.FailPoints(), lifecycle.FailPoints(),
+	return slices.Concat(sqlite.FailPoints(), postgres.FailPoints(), lifecycle.FailPoints(),
 		[]string{control.PointIntent, control.PointRecorded, control.PointAnswering})
 }
 

@@ -110,7 +110,8 @@ const ReconcileEvery = time.Minute
 
 // Start voids what an earlier process of a sole owner held, makes the
 // projections that it left due, and begins to reconcile: at once, then every
-// ReconcileEvery.
+// ReconcileEvery. What other nodes leave is taken up as soon as their leases
+// run out.
 func (l *Lifecycle) Start() error {
 	if l.config.SoleProcess {
 		err := l.store.Update(l.ctx, func(tx *store.Tx) error {
@@ -124,16 +125,27 @@ func (l *Lifecycle) Start() error {
 		}
 	}
 	l.done.Go(func() {
-		ticker := time.NewTicker(ReconcileEvery)
-		defer ticker.Stop()
-		for {
-			if _, err := l.Reconcile(l.ctx, verifyPerPass); err != nil && l.ctx.Err() == nil {
+		passes, leases := time.NewTicker(ReconcileEvery), time.NewTicker(LeaseLife)
+		defer passes.Stop()
+		defer leases.Stop()
+		if l.config.SoleProcess {
+			leases.Stop()
+		}
+		pass := func() error {
+			_, err := l.Reconcile(l.ctx, verifyPerPass)
+			return err
+		}
+		for next := pass; ; {
+			if err := next(); err != nil && l.ctx.Err() == nil {
 				l.log.Error("the reconciler's pass ended early", "error", err)
 			}
 			select {
 			case <-l.ctx.Done():
 				return
-			case <-ticker.C:
+			case <-passes.C:
+				next = pass
+			case <-leases.C:
+				next = func() error { return l.resume(l.ctx) }
 			}
 		}
 	})
