@@ -80,6 +80,9 @@ func Actions() []Action {
 		ActionSignedIn,
 		ActionSessionEnded,
 		ActionPasswordChanged,
+		ActionClusterAdded,
+		ActionClusterChanged,
+		ActionClusterRemoved,
 		ActionRefused,
 	}
 }
