@@ -157,6 +157,8 @@ func (n *Node) operations() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		writeChecks(w, n.ready(r.Context()))
 	})
+	mux.Handle("GET /fleet", n.fleet)
+	mux.Handle("GET "+n.fleet.pages.AssetPath(), n.fleet.pages.Assets())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -167,6 +169,9 @@ func (n *Node) operations() http.Handler {
 
 // ready returns each check by name: "ok", or what is wrong.
 func (n *Node) ready(ctx context.Context) map[string]string {
+	if n.leaving.Load() {
+		return map[string]string{"serving": "ending"}
+	}
 	checks := map[string]string{"registry": "ok", "storage": "ok"}
 	err := n.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := tx.CountJobs()
