@@ -2,11 +2,11 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"html/template"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -104,7 +104,7 @@ func bareTemplate(t *testing.T, page []byte) string {
 			return
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Length", fmt.Sprint(out.Len()))
+		w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
 		_, _ = w.Write(out.Bytes())
 	}))
 	t.Cleanup(server.Close)
