@@ -22,7 +22,7 @@ import (
 func TestImport(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(wiretest.ServerVar) != "" {
-		t.Skip("the installation is to be on SQLite")
+		t.Skip("the installation is to be on SQLite") // nothing sets it for this package
 	}
 	server := servers(t, 1)[0]
 	w := wiretest.Start(t)
