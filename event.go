@@ -15,6 +15,7 @@ const (
 	ActionPortalUnavailable Action = "portal.unavailable"
 	ActionPortalRecovered   Action = "portal.recovered"
 	ActionPortalRestored    Action = "portal.restored"
+	ActionPortalMoved       Action = "portal.moved"
 	ActionDatabaseShown     Action = "portal.database_shown"
 	ActionDatabaseRotated   Action = "portal.database_rotated"
 	ActionGuestInvited      Action = "guest.invited"
@@ -56,6 +57,7 @@ func Actions() []Action {
 		ActionPortalUnavailable,
 		ActionPortalRecovered,
 		ActionPortalRestored,
+		ActionPortalMoved,
 		ActionDatabaseShown,
 		ActionDatabaseRotated,
 		ActionGuestInvited,

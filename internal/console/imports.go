@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 
+	"net/http"
 	"strconv"
 
 	"portico"
@@ -59,7 +59,7 @@ func (q *request) uploaded(pasted string) (string, error) {
 		return pasted, nil
 	}
 	if err != nil {
-		return "", portico.FieldErrorf("list", "The file could not be read.")
+		return "", portico.WrapError(portico.KindInvalid, err, "The file could not be read. Send it again.")
 	}
 	raw, err := io.ReadAll(file)
 	err = errors.Join(err, file.Close())

@@ -243,7 +243,7 @@ func evictions(t *testing.T, pool *pgtest.Pool) {
 	var wait sync.WaitGroup
 	for client := range size(8, 16, 64) {
 		wait.Go(func() {
-			for i := range len(all) {
+			for i := range all {
 				if status := p.get(users(all[(i*7+client)%len(all)])); status != http.StatusOK && status != http.StatusServiceUnavailable {
 					t.Errorf("a portal among many: %d", status)
 				}

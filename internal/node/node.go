@@ -80,6 +80,7 @@ type Core struct {
 
 	engine  store.Engine
 	servers control.Servers // nil on SQLite
+	mover   store.Mover     // nil on SQLite
 	closes  []func()
 }
 
