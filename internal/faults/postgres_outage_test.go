@@ -16,7 +16,7 @@ import (
 // through makes a proxy the address of a server.
 func through(t *testing.T, into **pgtest.Proxy) reach {
 	return func(s *pgtest.Server, database string) string {
-		proxy, err := s.Proxy()
+		proxy, err := s.Proxy(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,7 +243,7 @@ func evictions(t *testing.T, pool *pgtest.Pool) {
 	var wait sync.WaitGroup
 	for client := range size(8, 16, 64) {
 		wait.Go(func() {
-			for i := range len(all) {
+			for i := range all {
 				if status := p.get(users(all[(i*7+client)%len(all)])); status != http.StatusOK && status != http.StatusServiceUnavailable {
 					t.Errorf("a portal among many: %d", status)
 				}

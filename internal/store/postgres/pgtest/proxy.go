@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"net"
 	"net/url"
@@ -25,8 +26,8 @@ type Proxy struct {
 }
 
 // Proxy opens one on a free port of this machine.
-func (s *Server) Proxy() (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+func (s *Server) Proxy(ctx context.Context) (*Proxy, error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.socket)
+		server, err := new(net.Dialer).DialContext(context.Background(), "unix", p.socket)
 		if err != nil {
 			p.reset(client)
 			continue
