@@ -44,7 +44,7 @@ func StartBrowser() (*Browser, error) {
 	)
 	b := &Browser{dir: dir}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
-	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(complain))
+	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(complainf))
 	b.context, b.close = browser, []context.CancelFunc{stopBrowser, stop}
 	if err := chromedp.Run(browser); err != nil {
 		return nil, errors.Join(err, b.Close())
@@ -62,9 +62,9 @@ func (b *Browser) window() (target.ID, error) {
 	return target.CreateTarget("about:blank").WithBrowserContextID(profile).WithNewWindow(true).Do(ctx)
 }
 
-// complain logs what the protocol's client finds wrong, but for events that are
+// complainf logs what the protocol's client finds wrong, but for events that are
 // newer than it is.
-func complain(format string, args ...any) {
+func complainf(format string, args ...any) {
 	if !strings.HasPrefix(format, "unhandled") {
 		log.Printf("chromium: "+format, args...)
 	}

@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"flag"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"portico/internal/node"
@@ -17,6 +20,26 @@ func portalURL(t *testing.T, demo node.Demo, name string) string {
 	}
 	t.Fatalf("the demonstration has no portal %s", name)
 	return ""
+}
+
+var pictures = flag.Bool("pictures", false, "keep the README's pictures in docs/pictures")
+
+// keepPictures copies pictures of the wide view to where the README shows them.
+func keepPictures(t *testing.T, names ...string) {
+	t.Helper()
+	dir := filepath.Join("..", "docs", "pictures")
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a folder of the repository
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		png, err := os.ReadFile(filepath.Join("out", name+"-"+Wide.String()+".png"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644) //nolint:gosec // a file of the repository
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // TestGuest follows a guest by clicking: from the mail to the portal's first
@@ -47,10 +70,10 @@ func TestGuest(t *testing.T) {
 			tab.Wait("#problem")
 			look("guest-proof-problem")
 			tab.Fill("#password", "seven grey herons over Ostrava")
-			tab.Fill("#name", "Hanae Tanaka")
+			tab.Fill("#name", "Rosa Bergström")
 			tab.Click("#set-password button")
 			tab.Wait("#sign-out")
-			tab.WaitText("#you", "Hello, Hanae Tanaka")
+			tab.WaitText("#you", "Hello, Rosa Bergström")
 			look("guest-home")
 			tab.Click("#sign-out button")
 			tab.Wait("a.primary[href='/-/enter']")
@@ -63,6 +86,9 @@ func TestGuest(t *testing.T) {
 			look("guest-forgotten")
 			tab.Open(portalURL(t, demo.Demo, "Customer Care") + "/nowhere")
 			look("guest-nothing")
+			if *pictures && view == Wide {
+				keepPictures(t, "guest-invitation", "guest-home")
+			}
 		})
 	}
 }

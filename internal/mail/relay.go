@@ -179,6 +179,7 @@ const quitPatience = time.Second
 
 // RefusedError is what a relay said instead of taking a mail.
 type RefusedError struct {
+	Code      int    // SMTP's; 0: the mail could not even be made
 	Permanent bool   // it will never take it
 	Sender    bool   // it was about us, not about the mail or who receives it
 	Hangup    bool   // it took mail over this connection, and takes no more over it
@@ -232,7 +233,7 @@ func (l *link) fail(err error) error {
 	if said.Code == 421 || l.client.Reset() != nil { // 421: it is about to hang up
 		l.broken = true
 	}
-	return &RefusedError{Permanent: said.Code >= 500, Detail: shown(said)}
+	return &RefusedError{Code: said.Code, Permanent: said.Code >= 500, Detail: shown(said)}
 }
 
 // maxDetail bounds what is kept of a relay's words.

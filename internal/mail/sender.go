@@ -381,13 +381,19 @@ func (s *Sender) Counts() map[Outcome]uint64 {
 func (s *Sender) send(l *link, page store.MailPage) error {
 	m, err := Render(page, s.config.Target(page))
 	if err != nil {
-		return &RefusedError{Detail: "it cannot be made: " + err.Error()}
+		return s.unmade(page, err)
 	}
 	message, to, err := s.config.Relay.compose(page, m, s.config.Store.Now())
 	if err != nil {
-		return &RefusedError{Detail: "it cannot be made: " + err.Error()}
+		return s.unmade(page, err)
 	}
 	return l.send(s.config.Relay.From.Address, to, message)
+}
+
+// unmade logs why a mail cannot be made and returns what is shown of it.
+func (s *Sender) unmade(page store.MailPage, cause error) error {
+	s.config.Log.Error("a mail cannot be made", "mail", page.ID, "error", cause)
+	return &RefusedError{Detail: "it cannot be made; the log of the service says why"}
 }
 
 // judge writes into a mail what became of it, and returns that in a word and
@@ -410,16 +416,18 @@ func (s *Sender) judge(m *store.Mail, failure error) (outcome Outcome, wait time
 		m.State, m.Detail = portico.MailBounced, refusal.Detail
 		return OutcomeBounced, 0
 	}
+	cause := slog.Any("error", failure)
 	m.Detail = "the connection to the mail server broke"
-	if refused {
-		m.Detail = refusal.Detail
+	if refused { // whose words may name an address, which is not logged
+		m.Detail, cause = refusal.Detail, slog.Int("code", refusal.Code)
 	}
 	wait, again := portico.NextMailAttempt(m.Attempts)
 	if !again {
 		m.State = portico.MailBounced
 		return OutcomeBounced, 0
 	}
-	s.config.Log.Info("a mail was put off", "mail", m.ID, "attempt", m.Attempts, "in", wait.String(), "error", failure)
+	s.config.Log.LogAttrs(context.Background(), slog.LevelInfo, "a mail was put off",
+		slog.String("mail", m.ID), slog.Int("attempt", m.Attempts), slog.String("in", wait.String()), cause)
 	return OutcomeRetried, wait
 }
 

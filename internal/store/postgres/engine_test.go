@@ -465,3 +465,26 @@ func TestTooManyConnections(t *testing.T) {
 	noError(t, err)
 	h.Release()
 }
+
+// TestFewConnections: more databases are kept open than there may be
+// connections, under the name that the registry's list has for its own server
+// too. One that nobody uses gives its connections up at once.
+func TestFewConnections(t *testing.T) {
+	t.Parallel()
+	for _, cluster := range []string{"", "listed"} {
+		e := openEngine(t, t.Name(), Config{
+			MaxConnections: 2, MaxHandles: 64,
+			Clusters: func(context.Context) ([]Cluster, error) { return []Cluster{{ID: "listed"}}, nil },
+		})
+		for range 5 {
+			id := newID(t)
+			id.Cluster = cluster
+			noError(t, e.Create(t.Context(), id))
+			h, err := e.Open(t.Context(), id)
+			noError(t, err)
+			noError(t, h.View(t.Context(), func(store.SQL) error { return nil }))
+			h.Release()
+		}
+		noError(t, e.Close())
+	}
+}

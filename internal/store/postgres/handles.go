@@ -220,12 +220,13 @@ func (h *handles) evict() {
 	h.finish(e)
 }
 
-// reclaim closes the database of a cluster that is unused for the longest time,
-// so that others there get its connections. It reports whether there was one.
-func (h *handles) reclaim(cluster string) bool {
+// reclaim closes the database behind a gate that is unused for the longest time,
+// so that others get its connections. It reports whether there was one. The
+// registry's own server has two names, and one gate.
+func (h *handles) reclaim(g *gate) bool {
 	h.mu.Lock()
 	for at := h.idle.Front(); at != nil; at = at.Next() {
-		if e, ok := at.Value.(*entry); ok && e.at.Cluster == cluster {
+		if e, ok := at.Value.(*entry); ok && e.server.gate == g {
 			h.seize(e)
 			h.mu.Unlock()
 			h.finish(e)

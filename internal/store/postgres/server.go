@@ -65,7 +65,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 		breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
-	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(c.ID) })
+	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(s.gate) })
 	return s.in(at.database), nil
 }
 
