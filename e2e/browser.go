@@ -18,8 +18,8 @@ import (
 // its own. It is safe for concurrent use.
 type Browser struct {
 	context context.Context
+	stop    context.CancelFunc // of what started it
 	dir     string
-	close   []context.CancelFunc
 }
 
 // StartBrowser starts the chromium that is on PATH, with a profile of its own.
@@ -42,14 +42,13 @@ func StartBrowser() (*Browser, error) {
 		chromedp.Flag("host-resolver-rules", "MAP * 127.0.0.1"),
 		chromedp.WSURLReadTimeout(time.Minute),
 	)
-	b := &Browser{dir: dir}
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), flags...)
-	browser, stopBrowser := chromedp.NewContext(allocator, chromedp.WithErrorf(complainf))
-	b.context, b.close = browser, []context.CancelFunc{stopBrowser, stop}
+	browser, _ := chromedp.NewContext(allocator, chromedp.WithErrorf(complainf)) // Close cancels it
 	if err := chromedp.Run(browser); err != nil {
-		return nil, errors.Join(err, b.Close())
+		stop()
+		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	return b, nil
+	return &Browser{browser, stop, dir}, nil
 }
 
 // window opens an empty window with cookies and a cache of its own.
@@ -70,12 +69,13 @@ func complainf(format string, args ...any) {
 	}
 }
 
-// Close ends the browser and removes its profile.
+// Close asks the browser to end, waits until it has, and removes its profile.
 func (b *Browser) Close() error {
-	for _, stop := range b.close {
-		stop()
-	}
-	return os.RemoveAll(b.dir)
+	started := chromedp.FromContext(b.context).Allocator
+	err := chromedp.Cancel(b.context)
+	b.stop()
+	started.Wait()
+	return errors.Join(err, os.RemoveAll(b.dir))
 }
 
 func findChromium() (string, error) {

@@ -2,31 +2,33 @@ package bench
 
 import (
 	"bytes"
-	"fmt"
 	"html/template"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"portico"
 	"portico/internal/control"
 	"portico/internal/store"
+	"portico/internal/web"
 )
 
 // measureGuests compares a portal's first page with a handler that renders the
-// same bytes from a template and knows everything, and counts how often a proxy
+// same bytes from the same templates and knows everything, and counts how often a proxy
 // can ask about a guest whose session is warm.
 func measureGuests(t *testing.T, r *report) {
 	w := openWorld(t, 100)
-	guest := w.guest()
+	guest, visit := w.guest()
 	home := call{method: "GET", path: "/", status: http.StatusOK}
 	page, err := guest.do(home)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.bare = newService(t, bareTemplate(t, page), "")
+	w.bare = newService(t, bareTemplate(t, visit), "")
 	again, err := w.bare.do(home)
 	if err != nil || !bytes.Equal(page, again) {
 		t.Fatalf("product and floor answer differently: %v\n%.400s\n%.400s", err, page, again)
@@ -52,7 +54,7 @@ func measureGuests(t *testing.T, r *report) {
 }
 
 // guest makes the administrator a guest too, with a warm session.
-func (w *world) guest() *service {
+func (w *world) guest() (*service, portico.Visit) {
 	w.t.Helper()
 	by := portico.Principal{AccountID: w.product.account, OrganizationID: w.product.organization, Kind: portico.Production, Role: portico.Admin}
 	_, err := w.product.node.Control.InviteGuests(w.t.Context(), by, control.Once{}, w.portals[0],
@@ -81,31 +83,42 @@ func (w *world) guest() *service {
 		w.t.Fatal(err)
 	}
 	s := w.product.service("")
-	s.host, s.cookie = host.Host, "portico_session="+w.product.node.Auth.BrowserCookie(session.ID)
-	return s
+	cookie := w.product.node.Auth.BrowserCookie(session.ID)
+	s.host, s.cookie = host.Host, "portico_session="+cookie
+	visit, err := w.product.node.Control.Visit(w.t.Context(), store.Host{Label: row.APIName}, cookie)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s, visit
 }
 
-// bareTemplate serves a page from a template in which what a guest's page says
-// of the guest is filled in.
-func bareTemplate(t *testing.T, page []byte) string {
+// bareTemplate serves what a handler would that has the same templates and
+// knows everything: it asks nobody, and writes no log.
+func bareTemplate(t *testing.T, visit portico.Visit) string {
 	t.Helper()
-	if bytes.Contains(page, []byte("{{")) {
-		t.Fatal("the page holds a template")
+	pages, err := web.Open(web.Config{
+		Brand: "Sign in", Files: os.DirFS(filepath.Join("..", "gateway", "pages")), AssetAt: "/-/assets/", Log: slog.New(slog.DiscardHandler),
+		Funcs: template.FuncMap{
+			"bad": func(text string) web.Notice { return web.Notice{Text: text} }, "newPassword": func(...string) any { return nil },
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	text := strings.ReplaceAll(string(page), address, "{{.}}")
-	if text == string(page) {
-		t.Fatal("the page does not name its guest")
+	type link struct {
+		Name, URL     string
+		Current, Away bool
 	}
-	rendered := template.Must(template.New("page").Parse(text))
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		var out bytes.Buffer
-		if err := rendered.Execute(&out, address); err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Length", fmt.Sprint(out.Len()))
-		_, _ = w.Write(out.Bytes())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		pages.Render(w, r, "home", web.Page{
+			Title: "Home", Brand: visit.Portal.Name, Secret: true,
+			Account: &web.Account{Name: visit.Name(), Detail: address, SignOut: "/-/sign-out"},
+			Data: struct {
+				Visit   portico.Visit
+				Name    string
+				Portals []link
+			}{visit, visit.Name(), []link{{Name: visit.Portal.Name, Current: true}}},
+		})
 	}))
 	t.Cleanup(server.Close)
 	return server.URL

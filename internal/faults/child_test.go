@@ -41,13 +41,15 @@ type childConfig struct {
 
 	AppMigrations          string // folder of the steps of the app's schema
 	DatabaseURL, SecretKey string // of a registry in PostgreSQL
+
+	Drain time.Duration // before it ends in good order
 }
 
 // setup makes a node one that the configuration says.
 func (config childConfig) setup(c *node.Config, o *node.Options) {
 	o.Synchronous = config.Synchronous
 	c.PublicURL = "http://localhost:8010" // the same after each restart
-	c.AppMigrations = config.AppMigrations
+	c.AppMigrations, c.Drain = config.AppMigrations, config.Drain
 	if config.DatabaseURL != "" {
 		c.DatabaseURL, c.SecretKey = config.DatabaseURL, config.SecretKey
 	}

@@ -45,8 +45,7 @@ func TestFleet(t *testing.T) {
 			}
 		})
 		fleetKilled(t, childConfig{
-			Dir: filepath.Join(t.TempDir(), "data"), DatabaseURL: server.URL(pgtest.Owner, "registry"),
-			SecretKey: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+			Dir: filepath.Join(t.TempDir(), "data"), DatabaseURL: server.URL(pgtest.Owner, registryName), SecretKey: secretKey,
 		})
 	})
 }

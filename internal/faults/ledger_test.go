@@ -301,7 +301,7 @@ func (w *world) holds(s *server) {
 }
 
 func (w *world) violations(s *server) []string {
-	o := &oracle{dir: w.dir, broken: w.broken(), more: w.more}
+	o := &oracle{dir: w.dir, server: w.server, broken: w.broken(), more: w.more}
 	wrong := o.look()
 	wrong = append(wrong, w.recorded(o)...)
 	if s != nil {

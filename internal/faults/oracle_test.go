@@ -14,14 +14,17 @@ import (
 
 	"portico"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
+	"portico/internal/store/postgres/pgtest"
 	"portico/internal/store/sqlite"
 )
 
-// oracle looks at a data folder at rest, as an engine beside the server sees
+// oracle looks at a data folder, or a PostgreSQL server, at rest, as an engine beside the server sees
 // it, and says what breaks the invariants. It trusts nothing that the service
 // says of itself.
 type oracle struct {
-	dir string
+	dir    string
+	server *pgtest.Server // of a registry in PostgreSQL; nil: SQLite in dir
 	// broken are portals whose databases a case damaged: they are to be
 	// unavailable, every other one is to be active.
 	broken map[string]bool
@@ -30,11 +33,12 @@ type oracle struct {
 	wrong   []string
 	portals map[string]portalAt // by id
 	events  map[string]int      // audit records by portal and action
+	orphans int                 // folders that no database of the server has
 }
 
 type portalAt struct {
-	state      string
-	generation int
+	state, cluster string
+	generation     int
 }
 
 func (o *oracle) sayf(format string, args ...any) {
@@ -44,16 +48,15 @@ func (o *oracle) sayf(format string, args ...any) {
 // look returns every violation.
 func (o *oracle) look() []string {
 	o.wrong, o.portals, o.events = nil, map[string]portalAt{}, map[string]int{}
-	files, err := o.walk()
-	if err != nil {
-		o.sayf("walk: %v", err)
-	}
 	ctx := context.Background()
-	config := sqlite.Config{Dir: o.dir, Log: slog.New(slog.DiscardHandler)}
-	if o.more {
-		config.MorePortalSteps = moreSteps()
+	var files []string
+	var err error
+	if o.server == nil {
+		if files, err = o.walk(); err != nil {
+			o.sayf("walk: %v", err)
+		}
 	}
-	engine, err := sqlite.Open(ctx, config)
+	engine, err := o.open(ctx)
 	if err != nil {
 		o.sayf("the registry does not open: %v", err)
 		return o.wrong
@@ -64,9 +67,32 @@ func (o *oracle) look() []string {
 		o.sayf("the registry cannot be read: %v", err)
 		return o.wrong
 	}
-	o.compare(files)
+	if o.server == nil {
+		o.compare(files)
+	} else {
+		o.compareCatalog(ctx)
+	}
 	o.databases(ctx, engine)
 	return o.wrong
+}
+
+// open opens an engine beside those of the servers.
+func (o *oracle) open(ctx context.Context) (store.Engine, error) {
+	var more []store.Migration
+	if o.more {
+		more = moreSteps()
+	}
+	log := slog.New(slog.DiscardHandler)
+	if o.server == nil {
+		return sqlite.Open(ctx, sqlite.Config{Dir: o.dir, Log: log, MorePortalSteps: more})
+	}
+	url := o.server.URL(pgtest.Owner, registryName)
+	return postgres.Open(ctx, postgres.Config{URL: url, Log: log, MorePortalSteps: more, Clusters: func(context.Context) (all []postgres.Cluster, _ error) {
+		for _, p := range o.portals { // there is one server, by whatever name
+			return []postgres.Cluster{{ID: p.cluster, URL: url}}, nil
+		}
+		return nil, nil
+	}})
 }
 
 // walk returns the paths below portals/, folders with a slash at the end, and
@@ -151,7 +177,7 @@ var absurdities = []struct{ what, query string }{
 		(SELECT portal_id, COUNT(*) AS n FROM events WHERE action = 'portal.created' GROUP BY portal_id) e ON e.portal_id = p.id
 		WHERE COALESCE(e.n, 0) <> 1`},
 	{"deleted portal without exactly one record of creation and deletion", `SELECT t.portal_id FROM tombstones t LEFT JOIN
-		(SELECT portal_id, SUM(action = 'portal.created') AS made, SUM(action = 'portal.deleted') AS ended FROM events GROUP BY portal_id) e
+		(SELECT portal_id, COUNT(*) FILTER (WHERE action = 'portal.created') AS made, COUNT(*) FILTER (WHERE action = 'portal.deleted') AS ended FROM events GROUP BY portal_id) e
 		ON e.portal_id = t.portal_id WHERE t.reason = 'deleted' AND (COALESCE(e.made, 0) <> 1 OR COALESCE(e.ended, 0) <> 1)`},
 	{"audit record of a deletion without a tombstone", `SELECT e.portal_id FROM events e LEFT JOIN tombstones t
 		ON t.portal_id = e.portal_id AND t.reason = 'deleted' WHERE e.action = 'portal.deleted' AND t.portal_id IS NULL`},
@@ -173,7 +199,7 @@ var absurdities = []struct{ what, query string }{
 		(SELECT portal_id, subject_id, SUM(CASE WHEN action = 'guest.removed' THEN -1 ELSE 1 END) AS n FROM events
 		WHERE action IN ('guest.invited', 'guest.linked', 'guest.removed') GROUP BY portal_id, subject_id) e
 		JOIN portals p ON p.id = e.portal_id LEFT JOIN invitations i ON i.portal_id = e.portal_id AND i.account_id = e.subject_id
-		WHERE e.n <> (i.id IS NOT NULL)`},
+		WHERE e.n <> CASE WHEN i.id IS NULL THEN 0 ELSE 1 END`},
 	{"guest without an audit record", `SELECT i.portal_id, i.account_id FROM invitations i LEFT JOIN
 		(SELECT DISTINCT portal_id, subject_id FROM events WHERE action IN ('guest.invited', 'guest.linked')) e
 		ON e.portal_id = i.portal_id AND e.subject_id = i.account_id WHERE e.portal_id IS NULL`},
@@ -186,7 +212,7 @@ var absurdities = []struct{ what, query string }{
 // registry reads the registry. Cases give every portal a name of its own and
 // mail to every guest.
 func (o *oracle) registry(q store.SQL) error {
-	rows, err := table(q, `SELECT id, state, generation FROM portals`)
+	rows, err := table(q, `SELECT id, state, generation, cluster_id FROM portals`)
 	if err != nil {
 		return err
 	}
@@ -195,7 +221,7 @@ func (o *oracle) registry(q store.SQL) error {
 		if err != nil {
 			return err
 		}
-		o.portals[row[0]] = portalAt{row[1], generation}
+		o.portals[row[0]] = portalAt{state: row[1], cluster: row[3], generation: generation}
 		want := string(portico.PortalActive)
 		if o.broken[row[0]] {
 			want = string(portico.PortalUnavailable)
@@ -258,7 +284,7 @@ func table(q store.SQL, query string, args ...any) ([][]string, error) {
 
 // databases reads every portal's database through and holds it against the
 // registry.
-func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
+func (o *oracle) databases(ctx context.Context, engine store.Engine) {
 	s, err := store.New(engine, time.Now, portico.NewIDSource(time.Now))
 	if err != nil {
 		o.sayf("the registry cannot be written: %v", err)
@@ -268,7 +294,7 @@ func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
 		if o.broken[id] {
 			continue
 		}
-		handle, err := engine.Open(ctx, s.Identity(store.PortalRow{Portal: portico.Portal{ID: id, Generation: p.generation}}))
+		handle, err := engine.Open(ctx, s.Identity(store.PortalRow{Portal: portico.Portal{ID: id, Generation: p.generation}, Cluster: p.cluster}))
 		if err != nil {
 			o.sayf("database of %s: %v", id, err)
 			continue
@@ -285,12 +311,14 @@ func (o *oracle) databases(ctx context.Context, engine *sqlite.Engine) {
 }
 
 func (o *oracle) database(q store.SQL, id string) error {
-	rows, err := table(q, `PRAGMA integrity_check`)
-	if err != nil {
-		return err
-	}
-	if len(rows) != 1 || rows[0][0] != "ok" {
-		o.sayf("database of %s: integrity_check: %v", id, rows)
+	if o.server == nil {
+		rows, err := table(q, `PRAGMA integrity_check`)
+		if err != nil {
+			return err
+		}
+		if len(rows) != 1 || rows[0][0] != "ok" {
+			o.sayf("database of %s: integrity_check: %v", id, rows)
+		}
 	}
 	for what, query := range map[string]string{
 		"user without a membership document": `SELECT u.user_id FROM users u LEFT JOIN memberships m ON m.user_id = u.user_id WHERE m.user_id IS NULL`,

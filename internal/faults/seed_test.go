@@ -12,6 +12,7 @@ import (
 
 	"portico"
 	"portico/internal/control"
+	"portico/internal/store/postgres/pgtest"
 	"portico/internal/wiretest"
 )
 
@@ -49,8 +50,8 @@ func removeSeed() {
 	}
 }
 
-func fill(dir string) (people, error) {
-	n, err := wiretest.Open(dir)
+func fill(dir string, setups ...wiretest.Setup) (people, error) {
+	n, err := wiretest.Open(dir, setups...)
 	if err != nil {
 		return people{}, err
 	}
@@ -83,8 +84,9 @@ func fill(dir string) (people, error) {
 
 // world is a data folder with the people in it and what it must hold.
 type world struct {
-	t   testing.TB
-	dir string
+	t      testing.TB
+	dir    string
+	server *pgtest.Server // of a registry in PostgreSQL; nil: SQLite in dir
 	people
 	ledger
 }
@@ -116,8 +118,14 @@ func worldIn(t testing.TB, dir string) *world {
 	return w
 }
 
-// config returns the configuration of a child that serves the folder.
-func (w *world) config() childConfig { return childConfig{Dir: w.dir} }
+// config returns the configuration of a child that serves the world.
+func (w *world) config() childConfig {
+	config := childConfig{Dir: w.dir}
+	if w.server != nil {
+		config.DatabaseURL, config.SecretKey = w.server.URL(pgtest.Owner, registryName), secretKey
+	}
+	return config
+}
 
 // copyTree copies a folder with its modes. The target may exist.
 func copyTree(from, to string) error {

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"portico"
 	"portico/internal/auth"
@@ -119,6 +118,3 @@ func (g *Gateway) knock(q *request) error {
 	}
 	return q.seeOther("/sign-in?portal=" + url.QueryEscape(portalID))
 }
-
-// remembered is how long a browser stays signed in.
-const remembered time.Duration = auth.SessionLife

@@ -78,12 +78,19 @@ func New(config Config) (*Gateway, error) {
 		cookies: cookies{secure: strings.HasPrefix(config.Control.SignInURL(), "https:")},
 	}
 	g.portals, g.signIn = http.NewServeMux(), http.NewServeMux()
+	for _, mux := range []*http.ServeMux{g.portals, g.signIn} {
+		mux.HandleFunc("/", g.elsewhere)
+	}
 	for _, route := range g.Routes() {
 		mux := g.portals
 		if route.SignIn {
 			mux = g.signIn
 		}
-		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, route) })
+		var handler http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, route) })
+		if !route.Anyone {
+			handler = pages.Protect(handler)
+		}
+		mux.Handle(route.Method+" "+route.Path, handler)
 	}
 	return g, nil
 }
@@ -95,6 +102,7 @@ type newPassword struct{ Label, Problem string }
 type Route struct {
 	Method, Path string
 	SignIn       bool // of the sign-in host; else of portals' hosts
+	Anyone       bool // a form may come from anywhere, in any form: its token says all
 
 	handle func(*request) error
 }
@@ -169,17 +177,7 @@ func (g *Gateway) admit(q *request, kind HostKind) {
 	if kind == HostSignIn {
 		mux = g.signIn
 	}
-	if _, pattern := mux.Handler(q.r); pattern == "" {
-		g.nothing(q) // on every host, so that paths do not tell which are portals'
-		return
-	}
-	if strings.HasPrefix(q.r.URL.Path, "/unsubscribe/") {
-		// A mailbox's provider posts here for its user (RFC 8058): the token is all
-		// that it needs, and a page elsewhere does not have it.
-		mux.ServeHTTP(q.w, q.r)
-		return
-	}
-	g.pages.Protect(mux).ServeHTTP(q.w, q.r)
+	mux.ServeHTTP(q.w, q.r)
 }
 
 // cleanPath reports whether the path is one that a route could have: ServeMux
@@ -199,7 +197,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route Route) {
 		return
 	}
 	q.w, q.r = w, r
-	err := q.form()
+	var err error
+	if !route.Anyone {
+		err = q.form()
+	}
 	if err == nil && !route.SignIn {
 		q.visit, err = g.control.Visit(q.ctx(), q.host, g.cookies.get(r, sessionCookie))
 		if err == nil && g.control.Admit(q.visit) == portico.AdmitNobody {
@@ -211,6 +212,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route Route) {
 	}
 	if err != nil {
 		g.fail(q, err)
+	}
+}
+
+// elsewhere answers for every path and method that no route has: alike on every
+// host, so that paths do not tell which are portals'.
+func (g *Gateway) elsewhere(_ http.ResponseWriter, r *http.Request) {
+	if q, ok := r.Context().Value(hostKey{}).(*request); ok {
+		g.nothing(q)
 	}
 }
 

@@ -26,7 +26,8 @@ func (g *Gateway) signInRoutes() []Route {
 		{Method: "POST", Path: "/reset/{token}", handle: g.reset},
 		{Method: "POST", Path: "/sign-out", handle: g.signOutHere},
 		{Method: "GET", Path: "/unsubscribe/{token}", handle: g.unsubscribePage},
-		{Method: "POST", Path: "/unsubscribe/{token}", handle: g.unsubscribe},
+		// A mailbox's provider posts here for its user too (RFC 8058).
+		{Method: "POST", Path: "/unsubscribe/{token}", Anyone: true, handle: g.unsubscribe},
 		{Method: "GET", Path: "/invitation/{portal}/{token}", handle: g.proofPage},
 		{Method: "POST", Path: "/invitation/{portal}/{token}/password", handle: g.claim},
 		{Method: "POST", Path: "/invitation/{portal}/{token}/sign-in", handle: g.acceptBySignIn},
@@ -174,7 +175,7 @@ func sentence(text string) string {
 // arrived sets the cookie of a new session and sends the browser on: into the
 // portal, or to the page that says why not.
 func (g *Gateway) arrived(q *request, a control.Arrival, way control.Way) error {
-	g.cookies.set(q.w, sessionCookie, a.Cookie, remembered)
+	g.cookies.set(q.w, sessionCookie, a.Cookie, auth.SessionLife)
 	switch {
 	case a.Portal.ID != "":
 		return q.seeOther(g.control.PortalURL(a.Portal) + ownPrefix + "enter")

@@ -35,8 +35,12 @@ type Config struct {
 	SoleProcess bool
 }
 
-// leaseLife is how long a job may take before another may take it over.
-const leaseLife = time.Minute
+// leaseLife is after how long another may take a job over whose runner died: a
+// lease is renewed while its handler runs.
+const leaseLife = 5 * time.Second
+
+// runLimit is how long a handler may take.
+const runLimit = time.Minute
 
 // idlePoll is how long the runner trusts that it would have been woken.
 const idlePoll = 5 * time.Second
@@ -269,9 +273,27 @@ func (r *Runner) do(ctx context.Context, job store.Job) (err error) {
 	if handler == nil {
 		return portico.Errorf(portico.KindInternal, "no handler for jobs of kind %s", job.Kind)
 	}
-	ctx, cancel := context.WithTimeout(ctx, leaseLife)
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
+	r.done.Go(func() { r.keep(ctx, job) })
 	return handler(ctx, job)
+}
+
+// keep renews the lease on a job until ctx ends. A renewal that fails is tried
+// again: what a job does twice is harmless.
+func (r *Runner) keep(ctx context.Context, job store.Job) {
+	ticker := time.NewTicker(leaseLife / 3)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if err := r.config.Store.Update(ctx, func(tx *store.Tx) error { return tx.RenewJob(job, leaseLife) }); err != nil && ctx.Err() == nil {
+			r.config.Log.Warn("cannot renew the lease on a job now", "job", job.ID, "error", err)
+		}
+	}
 }
 
 func (r *Runner) finish(ctx context.Context, job store.Job, failure error) error {

@@ -19,8 +19,12 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// leaseLife is how long a job is held by who took it.
-const leaseLife = time.Minute
+// leaseLife is how long a job is held by who took it and died, runLimit how
+// long its handler may take.
+const (
+	leaseLife = 5 * time.Second
+	runLimit  = time.Minute
+)
 
 // world is a registry in a bubble, whose time passes only while everybody
 // waits.
@@ -217,7 +221,7 @@ func TestLease(t *testing.T) {
 				if len(attempts) != 0 {
 					w.Error("two had one job")
 				}
-				pass(leaseLife)
+				pass(runLimit + leaseLife)
 				go func() { quickly <- quick.RunDue(w.Context()) }()
 				<-running
 				close(end)

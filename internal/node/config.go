@@ -29,6 +29,9 @@ type Config struct {
 	// AppMigrations is a folder with the steps of the schema of the platform's
 	// own app, which every portal's database gets; empty: none.
 	AppMigrations string
+	// Drain is how long a node that ends goes on serving while /readyz says that
+	// it is not ready, so that a balancer has time to send requests elsewhere.
+	Drain time.Duration
 	// Node is this node's name in logs; the host's name when empty.
 	Node string
 	// PublicURL is where the service is reached from outside; empty: where it
@@ -108,6 +111,13 @@ func Settings() []Setting {
 		{Name: "database-url", Hide: RedactURL, Doc: "the registry's PostgreSQL database, postgres://role:password@host/portico; empty: SQLite in the data folder", set: str(func(c *Config) *string { return &c.DatabaseURL })},
 		{Name: "app-migrations", Doc: "folder with the steps of the schema of the platform's own app, 0001_name.sql and on, which every portal gets", set: str(func(c *Config) *string { return &c.AppMigrations })},
 		{Name: "node", Doc: "this node's name in logs; the host's name when empty", set: str(func(c *Config) *string { return &c.Node })},
+		{Name: "drain", Default: "0s", Doc: "how long a node that is asked to end goes on serving while /readyz answers 503, so that a balancer sends to others; such as 5s, up to 60s", set: func(c *Config, v string) (err error) {
+			c.Drain, err = time.ParseDuration(v)
+			if err != nil || c.Drain < 0 || c.Drain > time.Minute {
+				return fmt.Errorf("%q is no time from 0s to 60s", v)
+			}
+			return nil
+		}},
 		{Name: "public-url", Doc: "where the service is reached from outside; empty: where it listens, as localhost", set: str(func(c *Config) *string { return &c.PublicURL })},
 		{Name: "trusted-proxies", Doc: "addresses and CIDR blocks, with commas, of the proxies in front: only they may name a client's address (X-Forwarded-For or Forwarded)", set: func(c *Config, v string) (err error) {
 			c.TrustedProxies, err = ParseProxies(v)

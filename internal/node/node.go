@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"portico"
@@ -168,6 +169,8 @@ type Node struct {
 	public  *server
 	ops     *server
 	metrics *metrics
+
+	leaving atomic.Bool // asked to end, and still serving
 }
 
 // Open opens everything and begins to serve. The listeners are open and
@@ -218,8 +221,9 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
-	n.public = servePublic(public, config.TrustedProxies.front(n.handler()), n.Log, o.Timeouts)
+	n.public = servePublic(public, config.TrustedProxies.front(n.parting(n.handler())), n.Log, o.Timeouts)
 	n.onClose(func() { n.public.stop(shutdownPatience) })
+	n.onClose(n.drain)
 	return n, nil
 }
 

@@ -167,6 +167,9 @@ func (n *Node) operations() http.Handler {
 
 // ready returns each check by name: "ok", or what is wrong.
 func (n *Node) ready(ctx context.Context) map[string]string {
+	if n.leaving.Load() {
+		return map[string]string{"serving": "ending"}
+	}
 	checks := map[string]string{"registry": "ok", "storage": "ok"}
 	err := n.Store.View(ctx, func(tx *store.Tx) error {
 		_, err := tx.CountJobs()

@@ -52,6 +52,13 @@ func (tx *Tx) LeaseJob(life time.Duration) (job Job, ok bool, err error) {
 	return job, err == nil, err
 }
 
+// RenewJob lengthens the lease on a job, unless another took it.
+func (tx *Tx) RenewJob(j Job, life time.Duration) error {
+	_, err := tx.q.Exec(`UPDATE jobs SET lease_until = $3 WHERE id = $1 AND fence = $2 AND lease_until > 0`,
+		j.ID, j.Fence, micros(tx.Now.Add(life)))
+	return err
+}
+
 // RetryJob gives a leased job back, to be run again at a time.
 func (tx *Tx) RetryJob(j Job, at time.Time, cause string) error {
 	_, err := tx.q.Exec(`UPDATE jobs SET run_at = $3, lease_until = 0, last_error = $4 WHERE id = $1 AND fence = $2`,

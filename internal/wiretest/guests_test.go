@@ -107,7 +107,14 @@ func TestGuestByCode(t *testing.T) {
 	shows(t, page, http.StatusOK, "Hello, "+email)
 	shows(t, other.Submit(page, "sign-out-everywhere"), http.StatusOK, "You are signed out")
 	shows(t, b.Get(w.PortalURL(first)), http.StatusOK, "Sign in to Quay")
-	shows(t, b.Submit(other.Get(w.Mail(email, store.TemplateInvited).Unsubscribe), "unsubscribe"), http.StatusOK, "No more invitations")
+	end := w.Mail(email, store.TemplateInvited).Unsubscribe
+	shows(t, b.Submit(other.Get(end), "unsubscribe"), http.StatusOK, "No more invitations")
+	oneClick, err := Send(w.client, w.URL, "POST", strings.TrimPrefix(end, w.Node.Control.SignInURL()), "",
+		"--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n",
+		"Content-Type", "multipart/form-data; boundary=x", "Host", "")
+	if err != nil || oneClick.Status != http.StatusNotFound { // the public host has no such page
+		t.Errorf("at the public host: %d %v", oneClick.Status, err)
+	}
 }
 
 // TestGuestMeetsEveryState shows what each state of a portal and an account
