@@ -15,6 +15,7 @@ const (
 	ActionPortalUnavailable Action = "portal.unavailable"
 	ActionPortalRecovered   Action = "portal.recovered"
 	ActionPortalRestored    Action = "portal.restored"
+	ActionPortalMoved       Action = "portal.moved"
 	ActionDatabaseShown     Action = "portal.database_shown"
 	ActionDatabaseRotated   Action = "portal.database_rotated"
 	ActionGuestInvited      Action = "guest.invited"
@@ -56,11 +57,19 @@ func Actions() []Action {
 		ActionPortalUnavailable,
 		ActionPortalRecovered,
 		ActionPortalRestored,
+		ActionPortalMoved,
 		ActionDatabaseShown,
 		ActionDatabaseRotated,
 		ActionGuestInvited,
 		ActionGuestLinked,
 		ActionGuestRemoved,
+		ActionGuestAccepted,
+		ActionGuestLeft,
+		ActionGuestAskedAgain,
+		ActionInvitationResent,
+		ActionInvitationRevoked,
+		ActionInvitationBounced,
+		ActionAddressBlocked,
 		ActionOrganizationCreated,
 		ActionOrganizationSuspended,
 		ActionOrganizationActivated,
@@ -72,6 +81,10 @@ func Actions() []Action {
 		ActionTokenRevoked,
 		ActionSignedIn,
 		ActionSessionEnded,
+		ActionPasswordChanged,
+		ActionClusterAdded,
+		ActionClusterChanged,
+		ActionClusterRemoved,
 		ActionRefused,
 	}
 }

@@ -28,13 +28,13 @@ var pictures = flag.Bool("pictures", false, "keep the README's pictures in docs/
 func keepPictures(t *testing.T, names ...string) {
 	t.Helper()
 	dir := filepath.Join("..", "docs", "pictures")
-	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a folder of the repository
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {
 		png, err := os.ReadFile(filepath.Join("out", name+"-"+Wide.String()+".png"))
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644) //nolint:gosec // a file of the repository
+			err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)

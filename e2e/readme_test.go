@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,8 +9,6 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
-
-var update = flag.Bool("update", false, "take the pictures of the README anew")
 
 // TestReadmePictures takes the two pictures that the README shows.
 func TestReadmePictures(t *testing.T) {
@@ -36,7 +33,7 @@ func (tab *Tab) window(t *testing.T, name string) {
 	var png []byte
 	tab.do("take a picture", emulation.SetDeviceMetricsOverride(tab.view.Width, 740, 1, false), chromedp.CaptureScreenshot(&png))
 	folders := []string{"out"}
-	if *update {
+	if *pictures {
 		folders = append(folders, "../docs/pictures")
 	}
 	for _, folder := range folders {

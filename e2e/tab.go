@@ -270,11 +270,22 @@ func (tab *Tab) Wait(selector string) {
 	tab.do("wait for "+selector, chromedp.WaitVisible(selector, chromedp.ByQuery))
 }
 
-// WaitText waits until what the selector names says text.
+// WaitText waits until what the selector names says text, on this page or on
+// the one that the tab is about to show.
 func (tab *Tab) WaitText(selector, text string) {
 	tab.t.Helper()
-	tab.do(fmt.Sprintf("wait for %q in %s", text, selector), chromedp.Poll(
-		fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q)", selector, text), nil, chromedp.WithPollingTimeout(patience)))
+	says := fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q)", selector, text)
+	ctx, cancel := context.WithTimeout(tab.context, patience)
+	defer cancel()
+	for {
+		err := chromedp.Run(ctx, chromedp.Poll(says, nil, chromedp.WithPollingTimeout(patience)))
+		if err == nil {
+			return
+		}
+		if ctx.Err() != nil || !strings.Contains(err.Error(), "context with specified id") { // another page came meanwhile
+			tab.t.Fatalf("wait for %q in %s: %v\n%s", text, selector, err, tab.snapshot())
+		}
+	}
 }
 
 // Picture writes a picture of the whole page to out/.

@@ -81,6 +81,7 @@ func (p *program) introduce(n *node.Node, demo node.Demo, temporary bool) {
 	}
 	fmt.Fprintf(p.stderr, `Portico %s: a demonstration is ready at %s
 
+  Console        %s/
   Data           %s
   API reference  %s/docs   for models: %s/llms.txt
   Mail           %s/dev/mail: open an invitation and follow its link to be a guest
@@ -91,6 +92,6 @@ func (p *program) introduce(n *node.Node, demo node.Demo, temporary bool) {
   Try:
   curl -s %s/v1/portal -H 'Authorization: Bearer %s'
 
-`, p.version, demo.URL, where, demo.URL, demo.URL, demo.URL, portal, guest.Email, guest.Password, admin.Email, admin.Password,
+`, p.version, demo.URL, demo.URL, where, demo.URL, demo.URL, demo.URL, portal, guest.Email, guest.Password, admin.Email, admin.Password,
 		filepath.Join(n.Config.Data, node.DemoFile), demo.URL, admin.Token)
 }

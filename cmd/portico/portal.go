@@ -34,13 +34,14 @@ func portalColumns() []column[client.Portal] {
 
 func (p *program) newPortal() *cobra.Command {
 	c := &cobra.Command{
-		Use: "portal", Short: "Portals: create, list, get, update, delete, open, database",
+		Use: "portal", Short: "Portals: create, list, get, update, delete, open, database, move",
 		Long: `Work with the portals of an organization through the API. PORTAL is a portal's id
-or its address label. PORTICO_URL and PORTICO_TOKEN, or a profile, say where.`,
+or its address label. PORTICO_URL and PORTICO_TOKEN, or a profile, say where.
+Only move is an operator's command: it opens the registry itself.`,
 	}
 	group(c)
 	addProfile(c)
-	c.AddCommand(p.newPortalCreate(), p.newPortalList(), p.newPortalGet(), p.newPortalUpdate(), p.newPortalDelete(), p.newPortalOpen(), p.newPortalDatabase())
+	c.AddCommand(p.newPortalCreate(), p.newPortalList(), p.newPortalGet(), p.newPortalUpdate(), p.newPortalDelete(), p.newPortalOpen(), p.newPortalDatabase(), p.newPortalMove())
 	return c
 }
 

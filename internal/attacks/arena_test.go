@@ -3,8 +3,6 @@ package attacks
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,7 +18,6 @@ import (
 
 	"portico/internal/auth"
 	"portico/internal/node"
-	"portico/internal/store"
 	"portico/internal/wiretest"
 )
 
@@ -30,7 +27,7 @@ type arena struct {
 	*wiretest.World
 
 	log    *journal
-	asked  *statements
+	asked  *wiretest.Statements
 	hasher *auth.Hasher
 	client *http.Client
 	before state
@@ -60,75 +57,22 @@ func (j *journal) take() string {
 	return j.text.String()
 }
 
-// statements counts what is asked of the registry.
-type statements struct {
-	store.Database
-
-	count atomic.Int64
-}
-
-type watchedEngine struct {
-	store.Engine
-
-	registry *statements
-}
-
-// Registry implements store.Engine.
-func (w watchedEngine) Registry() store.Database { return w.registry }
-
-// View implements store.Database.
-func (s *statements) View(ctx context.Context, fn func(store.SQL) error) error {
-	return s.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
-}
-
-// Update implements store.Database.
-func (s *statements) Update(ctx context.Context, fn func(store.SQL) error) error {
-	return s.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
-}
-
-type counted struct {
-	store.SQL
-
-	in *statements
-}
-
-// Exec implements store.SQL.
-func (c counted) Exec(query string, args ...any) (int64, error) {
-	c.in.count.Add(1)
-	return c.SQL.Exec(query, args...)
-}
-
-// Query implements store.SQL.
-func (c counted) Query(query string, args ...any) (*sql.Rows, error) {
-	c.in.count.Add(1)
-	return c.SQL.Query(query, args...)
-}
-
-// QueryRow implements store.SQL.
-func (c counted) QueryRow(query string, args ...any) *sql.Row {
-	c.in.count.Add(1)
-	return c.SQL.QueryRow(query, args...)
-}
-
 // cheap is a cost of hashing for cases that are not about it.
 func cheap() auth.Cost { return auth.Cost{Time: 1, MemoryKiB: 64, Threads: 1} }
 
 // newArena starts a server with people in it, watched on every side.
 func newArena(t *testing.T, setups ...wiretest.Setup) *arena {
 	t.Helper()
-	a := &arena{T: t, log: &journal{}, asked: &statements{}, hasher: auth.NewHasher(auth.HasherConfig{Cost: cheap()})}
+	a := &arena{T: t, log: &journal{}, asked: &wiretest.Statements{}, hasher: auth.NewHasher(auth.HasherConfig{Cost: cheap()})}
 	a.client = wiretest.NewClient(t)
 	a.World = wiretest.Start(t, append([]wiretest.Setup{a.watch}, setups...)...)
 	return a
 }
 
-func (a *arena) watch(_ *node.Config, o *node.Options) {
+func (a *arena) watch(c *node.Config, o *node.Options) {
 	o.Log = slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.Hasher = a.hasher
-	o.Watch = func(e store.Engine) store.Engine {
-		a.asked.Database = e.Registry()
-		return watchedEngine{e, a.asked}
-	}
+	a.asked.Setup(c, o)
 }
 
 // in returns the arena for a case of its own.

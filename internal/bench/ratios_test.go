@@ -171,5 +171,6 @@ func measureMany(t *testing.T, r *report) {
 	r.atMostOf("create p50 with 10,000 portals beside 100", "", 1.3, c, "100 portals")
 	big.node.Close()
 	small.node.Close()
+	measureConsole(t, r, big.dir)
 	measureIdle(t, r, big.dir)
 }

@@ -20,6 +20,7 @@ type auditLog struct {
 	Action, Actor, Subject string
 	From, Until            string // days
 	Actions                []portico.Action
+	Single                 bool // all records are of one portal, which needs no column
 	Rows                   []auditRow
 	Pages                  web.Pagination
 	Export                 string
@@ -138,11 +139,17 @@ func (c *Console) exportAudit(q *request) error {
 type activityTab struct {
 	portalFrame
 
+	Funnel funnel
+	Growth growth
+	Single bool
 	Rows   []auditRow
 	Pages  web.Pagination
 	Export string
 	Empty  web.Empty
 }
+
+// growthDays is how many days the picture of a portal's guests shows.
+const growthDays = 43
 
 func (c *Console) portalActivity(q *request) error {
 	frame, err := q.framed("activity")
@@ -153,7 +160,14 @@ func (c *Console) portalActivity(q *request) error {
 	if err != nil {
 		return err
 	}
-	tab := activityTab{portalFrame: frame, Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID)}
+	grown, err := c.control.PortalGrowth(q.ctx(), q.by, frame.Portal.ID, growthDays)
+	if err != nil {
+		return err
+	}
+	tab := activityTab{
+		portalFrame: frame, Single: true, Funnel: newFunnel(frame.Portal.Guests), Growth: newGrowth(grown),
+		Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID),
+	}
 	tab.Pages.Text = fmt.Sprintf("%s shown, newest first", count(len(tab.Rows)))
 	if q.query("before") != "" {
 		tab.Pages.First = frame.Path + "/activity"

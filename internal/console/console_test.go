@@ -358,3 +358,40 @@ func TestImportStops(t *testing.T) {
 	admin.want(admin.sent(self), http.StatusOK, "Stopped", "production organization administrators")
 	admin.want(admin.get("/portals/"+portal+"/guests"), http.StatusOK, "No guests yet")
 }
+
+// TestQueries counts what pages ask of the registry: as much with many portals
+// and guests as with few.
+func TestQueries(t *testing.T) {
+	t.Parallel()
+	var asked wiretest.Statements
+	w := wiretest.Start(t, asked.Setup)
+	b := newBrowser(t, w).signIn(w.Admin.Email)
+	portal := w.Portal("First")
+	w.Invite(w.Admin.Token, portal, "first@example.com")
+	pages := []string{"/portals", "/portals?sort=name&q=st", "/portals/" + portal + "/guests", "/portals/" + portal + "/activity", "/audit", "/members", "/tokens"}
+	count := func() map[string]int64 {
+		n := map[string]int64{}
+		for _, path := range pages {
+			before := asked.Count()
+			b.want(b.get(path), http.StatusOK)
+			n[path] = asked.Count() - before
+		}
+		return n
+	}
+	few := count()
+	guests := make([]string, 400)
+	for i := range guests {
+		guests[i] = fmt.Sprintf("more-%d@example.com", i)
+	}
+	w.Invite(w.Admin.Token, portal, guests...)
+	for i := range 60 {
+		w.Portal(fmt.Sprintf("More %d", i))
+	}
+	for path, n := range count() {
+		// What is looked up by name for a page comes in a few batches.
+		if n > few[path]+12 || n > 20 {
+			t.Errorf("%s: %d queries, with little there were %d", path, n, few[path])
+		}
+	}
+	t.Log(few)
+}

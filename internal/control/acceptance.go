@@ -20,7 +20,7 @@ type Arrival struct {
 
 // acceptedInvitation is what the portal's database is to follow.
 type acceptedInvitation struct {
-	row       store.PortalRow
+	portalID  string
 	accountID string
 	jobID     string
 }
@@ -105,8 +105,8 @@ func (c *Control) arriving(ctx context.Context, arrive func(*store.Tx) (Arrival,
 	}
 	if a.accepted != nil {
 		follow := a.accepted
-		if err := c.lifecycle.Project(ctx, follow.row, follow.jobID, []string{follow.accountID}); err != nil {
-			c.config.Log.Warn("an accepted invitation is still to be applied", "portal", follow.row.ID, "error", err)
+		if err := c.lifecycle.Project(ctx, follow.portalID, follow.jobID, []string{follow.accountID}); err != nil {
+			c.config.Log.Warn("an accepted invitation is still to be applied", "portal", follow.portalID, "error", err)
 		}
 	}
 	return a, nil
@@ -164,7 +164,7 @@ func (c *Control) accept(tx *store.Tx, d Doorway, from Origin) (*acceptedInvitat
 		return nil, err
 	}
 	jobID, err := lifecycle.EnqueueProjection(tx, i.PortalID, []string{i.AccountID})
-	return &acceptedInvitation{store.PortalRow{Portal: d.Portal.Portal}, i.AccountID, jobID}, err
+	return &acceptedInvitation{i.PortalID, i.AccountID, jobID}, err
 }
 
 // guestEvent returns an audit record of what a guest did in a portal, in the
@@ -222,7 +222,7 @@ func (c *Control) LeavePortal(ctx context.Context, v portico.Visit, from Origin)
 	if err != nil || jobID == "" {
 		return err
 	}
-	if err := c.lifecycle.Project(ctx, store.PortalRow{Portal: v.Portal}, jobID, []string{v.Account.ID}); err != nil {
+	if err := c.lifecycle.Project(ctx, v.Portal.ID, jobID, []string{v.Account.ID}); err != nil {
 		c.config.Log.Warn("a guest who left is still to be removed from the portal's database", "portal", v.Portal.ID, "error", err)
 	}
 	return nil

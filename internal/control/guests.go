@@ -152,7 +152,7 @@ func removeGuest(tx *store.Tx, by portico.Principal, row store.PortalRow, userID
 // that it is told once. A repeat finishes what the first call may have left.
 func (c *Control) finishRemoval(ctx context.Context, row store.PortalRow, jobID, userID string) (err error) {
 	if jobID != "" {
-		err = c.lifecycle.Project(ctx, row, jobID, []string{userID})
+		err = c.lifecycle.Project(ctx, row.ID, jobID, []string{userID})
 	} else {
 		err = c.lifecycle.FinishProjections(ctx, row)
 	}

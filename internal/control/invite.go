@@ -80,7 +80,7 @@ func (c *Control) follow(ctx context.Context, by portico.Principal, portalID str
 	case left.jobID == "":
 		return nil
 	default:
-		return c.lifecycle.Project(ctx, left.row, left.jobID, left.changed)
+		return c.lifecycle.Project(ctx, left.row.ID, left.jobID, left.changed)
 	}
 	var row store.PortalRow
 	err := c.store.View(ctx, func(tx *store.Tx) (err error) {

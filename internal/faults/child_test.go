@@ -143,6 +143,9 @@ func runChild(raw string) int {
 		case "fleet":
 			result, err := n.Lifecycle.MigrateFleet(context.Background(), nil)
 			say(report{Fleet: result}.with(err), 0)
+		case "move":
+			portal, to, _ := strings.Cut(rest, " ")
+			say(report{}.with(n.Lifecycle.Move(context.Background(), portal, to, nil)), 0)
 		case "close":
 			n.Close()
 			say(report{}.with(goleak.Find()), 0)

@@ -57,7 +57,13 @@ func (l *Lifecycle) AdmitApp(ctx context.Context, p store.PortalRow, alone bool)
 		return store.AppAddress{}, err
 	}
 	defer handle.Release()
-	at, err := handle.App().Admit(ctx, func() (string, error) { return l.appSecret(ctx, p.ID) }, alone)
+	// Asked inside, where a move that begins now waits to bar the app.
+	at, err := handle.App().Admit(ctx, func() (string, error) {
+		if err := l.endMove(ctx, p); err != nil {
+			return "", err
+		}
+		return l.appSecret(ctx, p.ID)
+	}, alone)
 	if err == nil {
 		return at, nil
 	}

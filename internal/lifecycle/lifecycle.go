@@ -28,16 +28,19 @@ import (
 // The failpoints of this package, in the order in which an operation meets
 // them.
 const (
-	PointCreateDatabase = "lifecycle.create.database"
-	PointCreateActivate = "lifecycle.create.activate"
-	PointCreated        = "lifecycle.create.done"
-	PointDeleteDatabase = "lifecycle.delete.database"
-	PointDeleteRelease  = "lifecycle.delete.release"
-	PointDeleted        = "lifecycle.delete.done"
-	PointProject        = "lifecycle.project"
-	PointProjected      = "lifecycle.project.done"
-	PointReplaceFilled  = "lifecycle.replace.filled" // the copy is there, nothing names it
-	PointDropTombstoned = "lifecycle.drop"           // leased, not dropped
+	PointCreateDatabase  = "lifecycle.create.database"
+	PointCreateActivate  = "lifecycle.create.activate"
+	PointCreated         = "lifecycle.create.done"
+	PointDeleteDatabase  = "lifecycle.delete.database"
+	PointDeleteRelease   = "lifecycle.delete.release"
+	PointDeleted         = "lifecycle.delete.done"
+	PointProject         = "lifecycle.project"
+	PointProjected       = "lifecycle.project.done"
+	PointReplaceReserved = "lifecycle.replace.reserved" // the next name is taken, nothing has it
+	PointMoveBarred      = "lifecycle.move.barred"      // the app is kept out
+	PointReplaceFilled   = "lifecycle.replace.filled"   // the next database is there, nothing names it
+	PointReplaced        = "lifecycle.replace.done"     // the portal has it, the one before is there
+	PointDropTombstoned  = "lifecycle.drop"             // leased, not dropped
 )
 
 // FailPoints returns the names of all points of this package.
@@ -45,7 +48,8 @@ func FailPoints() []string {
 	return []string{
 		PointCreateDatabase, PointCreateActivate, PointCreated,
 		PointDeleteDatabase, PointDeleteRelease, PointDeleted,
-		PointProject, PointProjected, PointReplaceFilled, PointDropTombstoned,
+		PointProject, PointProjected,
+		PointReplaceReserved, PointMoveBarred, PointReplaceFilled, PointReplaced, PointDropTombstoned,
 		PointFleetMigrated,
 	}
 }
@@ -60,6 +64,10 @@ type Config struct {
 	Ring       *keyring.Ring
 	Log        *slog.Logger
 	Failpoints *failpoint.Set
+
+	// Mover takes databases from one cluster to another; nil where there is one
+	// place only.
+	Mover store.Mover
 
 	// SchemaVersion is the newest version of a portal's own tables, and
 	// AppSteps are the steps of the schema of the platform's app.

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -37,11 +38,11 @@ func EnqueueProjection(tx *store.Tx, portalID string, accountIDs []string) (jobI
 // Project does a projection job right after its transaction, before the answer
 // to the request. When it fails the job stays and the error is
 // KindUnavailable: the effect stands, and the runner finishes it.
-func (l *Lifecycle) Project(ctx context.Context, p store.PortalRow, jobID string, accountIDs []string) error {
+func (l *Lifecycle) Project(ctx context.Context, portalID, jobID string, accountIDs []string) error {
 	ctx = context.WithoutCancel(ctx)
 	err := l.config.Failpoints.Hit(ctx, PointProject)
 	if err == nil {
-		err = l.project(ctx, p, accountIDs)
+		err = l.project(ctx, portalID, accountIDs)
 	}
 	if err == nil {
 		err = l.config.Failpoints.Hit(ctx, PointProjected)
@@ -54,17 +55,38 @@ func (l *Lifecycle) Project(ctx context.Context, p store.PortalRow, jobID string
 	if kind := portico.KindOf(err); kind == portico.KindNotFound || kind == portico.KindUnavailable {
 		return err
 	}
-	l.log.Warn("a projection failed and is tried again", "portal", p.ID, "error", err)
+	l.log.Warn("a projection failed and is tried again", "portal", portalID, "error", err)
 	return &portico.Error{
 		Kind: portico.KindUnavailable, RetryAfter: projectGrace,
 		Msg: "The change is recorded and will be finished in a moment. Repeating the request is harmless.",
 	}
 }
 
-func (l *Lifecycle) project(ctx context.Context, p store.PortalRow, accountIDs []string) error {
-	return l.Use(ctx, p, func(handle store.Handle) error {
-		return l.store.Project(ctx, handle, p.ID, accountIDs)
-	})
+// project applies guests to the database that the portal has. One that was
+// given another meanwhile has them applied to that.
+func (l *Lifecycle) project(ctx context.Context, portalID string, accountIDs []string) error {
+	for {
+		var row store.PortalRow
+		err := l.store.View(ctx, func(tx *store.Tx) (err error) {
+			row, err = tx.PortalByID(portalID)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if !row.Found() {
+			return errGone
+		}
+		replaced := false
+		err = l.Use(ctx, row, func(handle store.Handle) error {
+			err := l.store.Project(ctx, handle, row, accountIDs)
+			replaced = errors.Is(err, store.ErrRetired)
+			return err
+		})
+		if !replaced {
+			return err
+		}
+	}
 }
 
 func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {
@@ -72,14 +94,7 @@ func (l *Lifecycle) runProjectJob(ctx context.Context, job store.Job) error {
 	if err := json.Unmarshal([]byte(job.Payload), &payload); err != nil {
 		return err
 	}
-	var row store.PortalRow
-	err := l.store.View(ctx, func(tx *store.Tx) (err error) {
-		row, err = tx.PortalByID(job.PortalID)
-		return err
-	})
-	if err == nil && row.Found() {
-		err = l.project(ctx, row, payload.AccountIDs)
-	}
+	err := l.project(ctx, job.PortalID, payload.AccountIDs)
 	if portico.KindOf(err) == portico.KindNotFound {
 		return nil // the portal went, and its database with it
 	}
@@ -106,7 +121,7 @@ func (l *Lifecycle) FinishProjections(ctx context.Context, p store.PortalRow) er
 		if err := json.Unmarshal([]byte(job.Payload), &payload); err != nil {
 			return err
 		}
-		if err := l.Project(ctx, p, job.ID, payload.AccountIDs); err != nil {
+		if err := l.Project(ctx, p.ID, job.ID, payload.AccountIDs); err != nil {
 			return err
 		}
 	}

@@ -47,7 +47,7 @@ func TestProject(t *testing.T) {
 					guest := w.guest(row, "a@example.com")
 					failFirst(n.points, point, 1)
 					job := w.enqueue(row, guest)
-					wantKind(w.T, n.Project(w.Context(), row, job, []string{guest}), portico.KindUnavailable)
+					wantKind(w.T, n.Project(w.Context(), row.ID, job, []string{guest}), portico.KindUnavailable)
 					w.no(n.jobs.RunDue(w.Context())) // not due: the request may still do it
 					if w.pending() != 1 {
 						w.Fatal("the job does not wait")
@@ -78,7 +78,7 @@ func TestProjectOfAPortalThatGoes(t *testing.T) {
 		fence := w.bury(row)
 		_, err := n.Settle(w.Context(), row.ID, fence)
 		wantKind(w.T, err, portico.KindNotFound)
-		wantKind(w.T, n.Project(w.Context(), row, job, []string{guest}), portico.KindNotFound)
+		wantKind(w.T, n.Project(w.Context(), row.ID, job, []string{guest}), portico.KindNotFound)
 		pass(projectGrace)
 		w.no(n.jobs.RunDue(w.Context()))
 		if w.pending() != 0 {

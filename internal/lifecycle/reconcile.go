@@ -196,7 +196,13 @@ func (l *Lifecycle) dropTombstoned(ctx context.Context, portalID string, at stor
 	if err := l.config.Failpoints.Hit(ctx, PointDropTombstoned); err != nil {
 		return err
 	}
-	dropped := l.engine.Drop(ctx, at)
+	var dropped error
+	if fence != 0 {
+		dropped = l.unbar(ctx, portalID, at.Name)
+	}
+	if dropped == nil {
+		dropped = l.engine.Drop(ctx, at)
+	}
 	err = l.store.Update(store.WithReserve(context.WithoutCancel(ctx)), func(tx *store.Tx) error {
 		if err := tx.ReleaseLease(portalID, fence); err != nil || dropped != nil {
 			return err

@@ -91,6 +91,7 @@ func (l *Lifecycle) survey(ctx context.Context, verify int) (*survey, error) {
 			return nil, err
 		}
 	}
+	s.judgeTombstones(found)
 	for _, row := range s.rows {
 		s.judgeRow(row)
 	}
@@ -197,6 +198,25 @@ func (s *survey) judge(ctx context.Context, f store.Found) error {
 	}
 	s.add(finding)
 	return nil
+}
+
+// judgeTombstones finds those that nothing is left of, or never was: who wrote
+// one died before the database was made, or after it was dropped.
+func (s *survey) judgeTombstones(found []store.Found) {
+	there := make(map[string]bool, len(found))
+	for _, f := range found {
+		there[f.Name] = true
+	}
+	for name, t := range s.tombstones {
+		row, known := s.rows[t.PortalID]
+		underWay := known && (!row.Found() || row.LeaseUntil.After(s.lifecycle.store.Now()))
+		if !there[name] && !underWay && !s.unseen[t.Cluster] {
+			s.add(Finding{
+				Remedy: RemedyDrop, PortalID: t.PortalID, Database: name, Cluster: t.Cluster,
+				Text: fmt.Sprintf("given up (%s), nothing is left of it", t.Reason),
+			})
+		}
+	}
 }
 
 func (s *survey) old(f store.Found) bool {

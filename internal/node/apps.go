@@ -48,7 +48,7 @@ func (c *Core) openLifecycle(sole bool, o Options) error {
 		return err
 	}
 	c.Lifecycle = lifecycle.New(lifecycle.Config{
-		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole,
+		Store: c.Store, Jobs: c.Jobs, Ring: c.Ring, Log: o.Log, Failpoints: o.Failpoints, SoleProcess: sole, Mover: c.mover,
 		SchemaVersion: len(own) + len(o.MorePortalSteps), AppSteps: steps,
 	})
 	c.onClose(c.Lifecycle.Stop)

@@ -368,7 +368,7 @@ func (s *seeder) bounce(ctx context.Context, p portico.Portal, ids []string) err
 	if err != nil {
 		return err
 	}
-	return s.Lifecycle.Project(ctx, row, jobID, ids)
+	return s.Lifecycle.Project(ctx, row.ID, jobID, ids)
 }
 
 // admitGuest makes the guest who can sign in a guest, with a token for the

@@ -80,6 +80,7 @@ type Core struct {
 
 	engine  store.Engine
 	servers control.Servers // nil on SQLite
+	mover   store.Mover     // nil on SQLite
 	closes  []func()
 }
 
@@ -169,6 +170,7 @@ type Node struct {
 	public  *server
 	ops     *server
 	metrics *metrics
+	fleet   *fleet
 
 	leaving atomic.Bool // asked to end, and still serving
 }
@@ -217,6 +219,9 @@ func Open(config Config, o Options) (node *Node, err error) {
 		ops, err := listen(config.OpsListen)
 		if err != nil {
 			return nil, err
+		}
+		if n.fleet, err = newFleet(n); err != nil {
+			return nil, errors.Join(err, ops.Close())
 		}
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })

@@ -157,6 +157,8 @@ func (n *Node) operations() http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		writeChecks(w, n.ready(r.Context()))
 	})
+	mux.Handle("GET /fleet", n.fleet)
+	mux.Handle("GET "+n.fleet.pages.AssetPath(), n.fleet.pages.Assets())
 	mux.Handle("GET /metrics", promhttp.HandlerFor(n.metrics.registry, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)

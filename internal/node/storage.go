@@ -29,7 +29,7 @@ func (c *Core) openStorage(exclusive bool, o Options, ids *portico.IDSource) (er
 		return fmt.Errorf("open the registry: %w", err)
 	}
 	if pg, ok := c.engine.(*postgres.Engine); ok {
-		c.servers = pg
+		c.servers, c.mover = pg, pg
 		return c.Store.Update(context.Background(), func(tx *store.Tx) error { return tx.EnsureFirstCluster(pg.OwnServer()) })
 	}
 	return nil

@@ -17,6 +17,11 @@ type App interface {
 	// it. With alone, connections made with an earlier password end.
 	Admit(ctx context.Context, password func() (string, error), alone bool) (AppAddress, error)
 
+	// Bar keeps the app out of its database until the next Admit, and returns
+	// when none of its connections is left. An engine whose app uses a file has
+	// no means to, and does nothing.
+	Bar(ctx context.Context) error
+
 	// Migrate takes the steps that the database has not taken yet, each in a
 	// transaction of its own, with the rights of the app and no more. It
 	// returns the version that the database has then, also with an error. One

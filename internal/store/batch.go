@@ -3,11 +3,17 @@ package store
 import (
 	"strconv"
 	"strings"
+
+	"portico"
 )
 
 // batchSizes are how many rows one statement carries: few distinct texts, so
 // that engines keep each of them prepared.
 var batchSizes = [...]int{64, 16, 4, 1}
+
+// lookupSizes are the same for values that are looked up, which cost less: as
+// many as one call may name, first.
+var lookupSizes = [...]int{portico.MaxRecipients, 64, 16, 4, 1}
 
 // insertRows runs "insert VALUES (…), (…) suffix" for all rows, several to a
 // statement. columns is the number of values that appendRow appends.
@@ -53,7 +59,7 @@ func placeholders(rows, columns int) string {
 // selectIn runs a query once for each batch of values. query returns the text
 // for a list of placeholders that begins after fixed ones; scan reads one row.
 func selectIn(q SQL, query func(list string) string, fixed []any, values []string, scan func(scanner) error) error {
-	for _, size := range batchSizes {
+	for _, size := range lookupSizes {
 		for len(values) >= size {
 			args := append([]any{}, fixed...)
 			for _, value := range values[:size] {

@@ -82,14 +82,22 @@ const projectionPage = 500
 // Project makes a portal's database say of some accounts what the registry
 // says of them now. It is idempotent. The registry is read after the portal's
 // writer was taken, so that of two projections at once the later one writes
-// what is newer.
-func (s *Store) Project(ctx context.Context, portal Handle, portalID string, accountIDs []string) error {
+// what is newer. A database that the registry does not name any more is
+// ErrRetired: what it were told, nobody would read.
+func (s *Store) Project(ctx context.Context, portal Handle, p PortalRow, accountIDs []string) error {
 	return portal.Update(ctx, func(q SQL) error {
 		if err := takeWriter(q); err != nil {
 			return err
 		}
 		return s.View(ctx, func(tx *Tx) error {
-			guests, err := tx.GuestsOf(portalID, accountIDs)
+			now, err := tx.PortalByID(p.ID)
+			if err != nil {
+				return err
+			}
+			if now.Generation != p.Generation {
+				return ErrRetired
+			}
+			guests, err := tx.GuestsOf(p.ID, accountIDs)
 			if err != nil {
 				return err
 			}
@@ -179,6 +187,27 @@ func usersBetween(ctx context.Context, portal Handle, after, last string) (map[s
 			})
 	})
 	return users, err
+}
+
+// Hold runs fn while no projection can be written to a portal's database. Those
+// that come meanwhile wait, and then look which database is the portal's.
+func (s *Store) Hold(ctx context.Context, portal Handle, fn func() error) error {
+	done := false
+	err := portal.Update(ctx, func(q SQL) error {
+		if done { // the engine runs again what collided with another
+			return nil
+		}
+		if err := takeWriter(q); err != nil {
+			return err
+		}
+		err := fn()
+		done = err == nil
+		return err
+	})
+	if done { // the writer was what it was for, not what it wrote
+		return nil
+	}
+	return err
 }
 
 // takeWriter makes the transaction wait for every other projection of the same

@@ -51,10 +51,12 @@ func (tx *Tx) SearchPortals(organizationID string, s PortalSearch) (list []Liste
 	if !ok {
 		order = portalOrders[PortalsNewest]
 	}
+	// The page is cut out first: what is counted beside it is counted for it alone.
 	err = scanAll(tx.q, `SELECT `+portalColumns+`,
 		(SELECT COUNT(*) FROM invitations i WHERE i.portal_id = p.id AND i.state = 'accepted'),
-		(SELECT COUNT(*) FROM invitations i WHERE i.portal_id = p.id AND i.state = 'pending' AND i.expires_at > $3)`+
-		from+` ORDER BY `+order+` LIMIT $4 OFFSET $5`,
+		(SELECT COUNT(*) FROM invitations i WHERE i.portal_id = p.id AND i.state = 'pending' AND i.expires_at > $3)
+		FROM (SELECT p.id`+from+` ORDER BY `+order+` LIMIT $4 OFFSET $5) shown
+		JOIN organizations o ON o.id = shown.id JOIN portals p ON p.id = shown.id ORDER BY `+order,
 		[]any{organizationID, pattern, micros(tx.Now), s.Limit, s.Offset}, func(row scanner) error {
 			var listed ListedPortal
 			p, err := scanPortal(row, &listed.Active, &listed.Invited)

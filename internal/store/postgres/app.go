@@ -66,6 +66,32 @@ func (a *app) Admit(ctx context.Context, password func() (string, error), alone 
 	return store.AppAddress{Engine: "postgres", URL: a.server.address().forApp(a.name, role, secret)}, nil
 }
 
+// Bar implements store.App. The database's lock keeps it apart from Admit.
+func (a *app) Bar(ctx context.Context) error {
+	role := appRole(a.name)
+	return translate(a.server.persist(ctx, statementLimit, func(s *session) error {
+		if err := s.lock(ctx, a.name); err != nil {
+			return err
+		}
+		if err := s.exec(statementLimit, "ALTER ROLE "+quote(role)+" NOLOGIN"); err != nil {
+			return err
+		}
+		for attempt := 0; ; attempt++ { // a connection ends after it was told to
+			if err := s.cutOff(role); err != nil {
+				return err
+			}
+			var left int
+			err := s.query(`SELECT COUNT(*) FROM pg_stat_activity WHERE usename = $1`, []any{role}, &left)
+			if err != nil || left == 0 {
+				return err
+			}
+			if err := pause(ctx, min(attempt, 3)); err != nil {
+				return err
+			}
+		}
+	}))
+}
+
 // cutOff ends the connections of a role.
 func (a *session) cutOff(role string) error {
 	return a.exec(statementLimit, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = "+literal(role))

@@ -37,7 +37,7 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 	if err != nil {
 		return err
 	}
-	err = runProgram(ctx, s.address(), file, "pg_dump", database, args...)
+	err = runProgram(ctx, s.address(), nil, file, "pg_dump", database, args...)
 	if err == nil {
 		err = unavailableIf(e.points.Hit(ctx, FailBackupWritten))
 	}
@@ -62,14 +62,25 @@ func syncPath(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// Restore implements store.Engine by pg_restore. What fails to be filled is
-// dropped: it never had an identity of ours.
+// Restore implements store.Engine by pg_restore.
 func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) error {
-	if err := runProgram(ctx, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
+	if err := runProgram(ctx, nil, nil, io.Discard, "pg_restore", "", "--list", path); err != nil {
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
+	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
+		return into.restore(ctx, database, schema, nil, path)
+	})
+}
+
+// pour fills one schema of a database from a copy, with the rights that the
+// address gives.
+type pour func(ctx context.Context, into *address, database, schema string) error
+
+// makeFilled makes the database of id from a copy. What fails to be filled is
+// dropped: it never had an identity of ours.
+func (e *Engine) makeFilled(ctx context.Context, id store.Identity, from pour) error {
 	return e.make(ctx, id, func(ctx context.Context, s *server, name string) error {
-		err := e.fillFrom(ctx, s, id, path)
+		err := e.fillFrom(ctx, s, id, from)
 		if err == nil {
 			return nil
 		}
@@ -85,36 +96,36 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 
 // fillFrom gives a database that is being made the content of a copy. The
 // app's part comes first and ours last, for with the identity it is usable.
-func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, path string) error {
+func (e *Engine) fillFrom(ctx context.Context, s *server, id store.Identity, from pour) error {
 	name := id.Place().Name
-	role := quote(appRole(name))
 	err := s.inside(ctx, name, func(a *session) error {
 		return a.exec(createLimit,
 			"DROP SCHEMA IF EXISTS "+schemaName+" CASCADE", "DROP SCHEMA IF EXISTS "+appSchema+" CASCADE",
-			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+role)
+			"CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema+" AUTHORIZATION "+quote(appRole(name)))
 	})
 	if err != nil {
 		return err
 	}
-	if err := s.restoreApp(ctx, name, path); err != nil {
+	if err := s.restoreApp(ctx, name, from); err != nil {
 		return err
 	}
-	if err := s.address().restore(ctx, name, schemaName, path); err != nil {
+	if err := from(ctx, s.address(), name, schemaName); err != nil {
 		return err
 	}
 	return s.inside(ctx, name, func(a *session) error { return e.rename(a, id) })
 }
 
-// restore fills one schema of a database from a copy.
-func (a *address) restore(ctx context.Context, database, schema, path string) error {
-	return runProgram(ctx, a, io.Discard, "pg_restore", database,
-		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema="+schema, path)
+// restore fills one schema of a database from a copy: what is read from in, or
+// the file that more names.
+func (a *address) restore(ctx context.Context, database, schema string, in io.Reader, more ...string) error {
+	return runProgram(ctx, a, in, io.Discard, "pg_restore", database, append([]string{
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)...)
 }
 
 // restoreApp fills the app's schema from a copy, signed in as the app with a
 // password that is good for this once: what the app had in its database, checks
 // of its tables above all, runs with the rights of whoever puts it back.
-func (s *server) restoreApp(ctx context.Context, name, path string) error {
+func (s *server) restoreApp(ctx context.Context, name string, from pour) error {
 	role, password := appRole(name), rand.Text()
 	verifier, err := scramVerifier(password)
 	if err != nil {
@@ -128,7 +139,7 @@ func (s *server) restoreApp(ctx context.Context, name, path string) error {
 	}
 	at, err := parseAddress(s.address().forApp(name, role, password))
 	if err == nil {
-		err = at.restore(ctx, name, appSchema, path)
+		err = from(ctx, at, name, appSchema)
 	}
 	return errors.Join(err, let(context.WithoutCancel(ctx), "NOLOGIN PASSWORD NULL"))
 }

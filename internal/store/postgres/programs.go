@@ -42,8 +42,8 @@ func majorOf(path string) int {
 }
 
 // runProgram runs one of PostgreSQL's programs on a database of a server, or on
-// none, and waits for its end. What it has to say is a part of the error.
-func runProgram(ctx context.Context, a *address, out io.Writer, name, database string, args ...string) error {
+// none, and waits for its end. in and out may be nil. What it has to say is a part of the error.
+func runProgram(ctx context.Context, a *address, in io.Reader, out io.Writer, name, database string, args ...string) error {
 	path, err := findProgram(name)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func runProgram(ctx context.Context, a *address, out io.Writer, name, database s
 	}
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // one of two programs, without a shell
 	cmd.Env = environment
-	cmd.Stdout = out
+	cmd.Stdin, cmd.Stdout = in, out
 	said := &limited{most: 4096}
 	cmd.Stderr = said
 	err = cmd.Run()

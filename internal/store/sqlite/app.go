@@ -34,6 +34,9 @@ func (a *app) Admit(context.Context, func() (string, error), bool) (store.AppAdd
 	return store.AppAddress{Engine: "sqlite", Path: a.engine.folder.abs(a.rel)}, nil
 }
 
+// Bar implements store.App.
+func (*app) Bar(context.Context) error { return nil }
+
 // make makes the file, empty, where there is none. It never makes the folder:
 // a portal that goes is not brought back.
 func (a *app) make() error {
