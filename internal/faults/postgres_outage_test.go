@@ -16,7 +16,7 @@ import (
 // through makes a proxy the address of a server.
 func through(t *testing.T, into **pgtest.Proxy) reach {
 	return func(s *pgtest.Server, database string) string {
-		proxy, err := s.Proxy(t.Context())
+		proxy, err := s.Proxy()
 		if err != nil {
 			t.Fatal(err)
 		}

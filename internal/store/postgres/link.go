@@ -73,11 +73,10 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func (c *connector) dial(ctx context.Context) (*link, error) {
-	var conn driver.Conn
-	err := c.server.breaker.try(func() (err error) {
-		conn, err = stdlib.GetConnector(c.config()).Connect(ctx)
-		return err
-	})
+	conn, err := c.connect(ctx, c.config())
+	if codeOf(err) == codeUndefinedDatabase {
+		conn, err = c.seek(ctx, err)
+	}
 	if err != nil {
 		return nil, translate(err)
 	}
@@ -90,6 +89,14 @@ func (c *connector) dial(ctx context.Context) (*link, error) {
 		l.gate = c.server.gate
 	}
 	return l, nil
+}
+
+func (c *connector) connect(ctx context.Context, config pgx.ConnConfig) (conn driver.Conn, err error) {
+	err = c.server.breaker.try(func() (err error) {
+		conn, err = stdlib.GetConnector(config).Connect(ctx)
+		return err
+	})
+	return conn, err
 }
 
 // Driver implements driver.Connector; nothing uses it.
