@@ -100,7 +100,7 @@ func (r *report) write(path string) error {
 		fmt.Fprintf(&b, "\n## What the profile shows: %s\n\n```\n%s```\n", row.target, topOf(row.profile))
 	}
 	b.WriteString("\n## Again\n\n```\nmake bench\ngo test -count=1 -timeout 60m -run '^TestRatios$' ./internal/bench -args -ratios -only list -profiles DIR\n```\n\n" +
-		"The second measures one group: list, invite, bulk, create, many, start, stream or other. CPU profiles of the product are kept in DIR.\n")
+		"The second measures one group: list, invite, bulk, create, many, start, stream, guests or other. CPU profiles of the product are kept in DIR.\n")
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 

@@ -19,13 +19,17 @@ func (c *Control) Visit(ctx context.Context, host store.Host, cookie string) (po
 	return v, err
 }
 
-// PortalsOf returns the portals that an account can enter now.
-func (c *Control) PortalsOf(ctx context.Context, accountID string) (portals []portico.Portal, err error) {
+// Home is Visit with the portals that a guest can enter now.
+func (c *Control) Home(ctx context.Context, host store.Host, cookie string) (v portico.Visit, portals []portico.Portal, err error) {
 	err = c.store.View(ctx, func(tx *store.Tx) (err error) {
-		portals, err = tx.PortalsOf(accountID)
+		v, err = tx.Visit(host, c.auth.ReadBrowserCookie(cookie), auth.PortalAudiencePrefix)
+		if err != nil || v.Admit(tx.Now) != portico.AdmitGuest {
+			return err
+		}
+		portals, err = tx.PortalsOf(v.Account.ID)
 		return err
 	})
-	return portals, err
+	return v, portals, err
 }
 
 // Admit decides on a visit now.

@@ -102,6 +102,7 @@ type newPassword struct{ Label, Problem string }
 type Route struct {
 	Method, Path string
 	SignIn       bool // of the sign-in host; else of portals' hosts
+	Switcher     bool // shows a guest's portals: they are read together with the visit
 	Anyone       bool // a form may come from anywhere, in any form: its token says all
 
 	handle func(*request) error
@@ -117,6 +118,8 @@ type request struct {
 	id    string
 	host  store.Host    // of a portal
 	visit portico.Visit // of a portal's route
+
+	portals []portico.Portal // of the guest, where the route shows them
 }
 
 func (q *request) ctx() context.Context { return q.r.Context() }
@@ -202,7 +205,11 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route Route) {
 		err = q.form()
 	}
 	if err == nil && !route.SignIn {
-		q.visit, err = g.control.Visit(q.ctx(), q.host, g.cookies.get(r, sessionCookie))
+		if cookie := g.cookies.get(r, sessionCookie); route.Switcher {
+			q.visit, q.portals, err = g.control.Home(q.ctx(), q.host, cookie)
+		} else {
+			q.visit, err = g.control.Visit(q.ctx(), q.host, cookie)
+		}
 		if err == nil && g.control.Admit(q.visit) == portico.AdmitNobody {
 			err = errNothing
 		}

@@ -13,8 +13,8 @@ import (
 
 func (g *Gateway) portalRoutes() []Route {
 	return []Route{
-		{Method: "GET", Path: "/{$}", handle: g.home},
-		{Method: "GET", Path: "/-/{$}", handle: g.home},
+		{Method: "GET", Path: "/{$}", Switcher: true, handle: g.home},
+		{Method: "GET", Path: "/-/{$}", Switcher: true, handle: g.home},
 		{Method: "GET", Path: "/-/enter", handle: g.enter},
 		{Method: "POST", Path: "/-/sign-out", handle: g.signOut},
 		{Method: "POST", Path: "/-/sign-out-everywhere", handle: g.signOutEverywhere},
@@ -73,15 +73,11 @@ func (g *Gateway) home(q *request) error {
 	if ok, err := g.admitted(q); !ok {
 		return err
 	}
-	portals, err := g.control.PortalsOf(q.ctx(), q.visit.Account.ID)
-	if err != nil {
-		return err
-	}
 	g.pages.Render(q.w, q.r, "home", web.Page{
 		Title: "Home", Brand: q.visit.Portal.Name, Secret: true,
 		Account: &web.Account{Name: q.visit.Name(), Detail: q.visit.Account.Email, SignOut: ownPrefix + "sign-out"},
 		Data: homeView{
-			Visit: q.visit, Name: q.visit.Name(), Portals: g.portalLinks(portals, q.visit.Portal.ID), SignIn: g.control.SignInURL(),
+			Visit: q.visit, Name: q.visit.Name(), Portals: g.portalLinks(q.portals, q.visit.Portal.ID), SignIn: g.control.SignInURL(),
 		},
 	})
 	return nil

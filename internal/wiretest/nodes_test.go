@@ -294,3 +294,50 @@ func (w *World) administrators() (n int) {
 	}
 	return n
 }
+
+// TestEndedOnTheOtherNode is A24 over two nodes: who is demoted or removed, and
+// whose organization is suspended, by one of them is refused by the other from
+// the next request on, whatever the credential.
+func TestEndedOnTheOtherNode(t *testing.T) {
+	t.Parallel()
+	w := Start(t)
+	other := w.second()
+	control := w.Node.Control
+	for _, tt := range []struct {
+		name string
+		who  Person
+		end  func() error
+		want int
+	}{
+		{"demoted", w.Admin, func() error { return control.SetRole(t.Context(), w.Acme.ID, w.Admin.Email, portico.Member) }, http.StatusForbidden},
+		{"removed", w.OtherAdmin, func() error {
+			w.Person("second@other.example.com", w.Other, portico.Owner)
+			return control.RemoveMember(t.Context(), w.Other.ID, w.OtherAdmin.Email)
+		}, http.StatusUnauthorized},
+		{"suspended", w.Owner, func() error { return control.SuspendOrganization(t.Context(), w.Acme.ID) }, http.StatusForbidden},
+	} {
+		access := w.SignIn(tt.who.Email).Access
+		status := func(base, token string) int {
+			a, err := Send(w.client, base, "GET", "/v1/portal", token, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Status
+		}
+		for _, token := range []string{access, tt.who.Token} {
+			if got := status(other, token); got != http.StatusOK {
+				t.Errorf("before %s is %s: %d", tt.who.Email, tt.name, got)
+			}
+		}
+		if err := tt.end(); err != nil {
+			t.Fatal(err)
+		}
+		for _, base := range []string{other, w.URL} {
+			for _, token := range []string{access, tt.who.Token} {
+				if got := status(base, token); got != tt.want {
+					t.Errorf("%s is %s, and at %s: %d, want %d", tt.who.Email, tt.name, base, got, tt.want)
+				}
+			}
+		}
+	}
+}

@@ -51,6 +51,7 @@ func parseAddress(text string) (*address, error) {
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3},
 		Control:         endSilence,
 	}).DialContext
+	base.ValidateConnect = new(timeline).guard(base.ValidateConnect)
 	return &address{text: text, url: u, database: name, base: base}, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Proxy is an address of a server whose connections a test can break: cut them,
@@ -22,11 +23,14 @@ type Proxy struct {
 	silence chan struct{} // closed when it ends; nil: there is none
 	at      []byte        // what the client's bytes must hold to be cut there
 	after   bool          // the server is to get them still
+
+	delay atomic.Int64 // of what the client says, in nanoseconds
+	heard atomic.Int64 // how often it said something
 }
 
 // Proxy opens one on a free port of this machine.
 func (s *Server) Proxy() (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to cancel
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +51,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.socket)
+		server, err := net.Dial("unix", p.socket) //nolint:noctx // the proxy has no context: closing it ends what it began
 		if err != nil {
 			p.reset(client)
 			continue
@@ -56,7 +60,12 @@ func (p *Proxy) accept() {
 		p.conns[client], p.conns[server] = true, true
 		p.mu.Unlock()
 		deaf := new(atomic.Bool) // the client is to hear no more
-		p.done.Go(func() { p.pump(client, server, func(passing []byte) bool { return p.said(passing, deaf) }) })
+		p.done.Go(func() {
+			p.pump(client, server, func(passing []byte) bool {
+				p.late()
+				return p.said(passing, deaf)
+			})
+		})
 		p.done.Go(func() { p.pump(server, client, func([]byte) bool { return !deaf.Load() }) })
 	}
 }
@@ -86,6 +95,25 @@ func (p *Proxy) pump(from, to net.Conn, pass func([]byte) bool) {
 		}
 	}
 }
+
+// retransmission is what a lost packet costs where TCP makes up for it.
+const retransmission = 200 * time.Millisecond
+
+// late holds back what a client says, one time in a hundred for longer: as much
+// as one packet in a hundred that is lost.
+func (p *Proxy) late() {
+	delay := time.Duration(p.delay.Load())
+	if delay == 0 {
+		return
+	}
+	if p.heard.Add(1)%100 == 0 {
+		delay += retransmission
+	}
+	<-time.After(delay)
+}
+
+// Slow makes each round trip take longer from now on.
+func (p *Proxy) Slow(by time.Duration) { p.delay.Store(int64(by)) }
 
 // said reports whether the server is to hear what a client says.
 func (p *Proxy) said(passing []byte, deaf *atomic.Bool) bool {
