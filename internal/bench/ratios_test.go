@@ -43,6 +43,7 @@ func TestRatios(t *testing.T) { //nolint:paralleltest // nothing else may run be
 		{"start", measureStart},
 		{"stream", measureStream},
 		{"guests", measureGuests},
+		{"move", measureMove},
 		{"other", measureOther},
 	} {
 		if *only != "" && *only != group.name {
