@@ -398,7 +398,7 @@ func (s *server) makeRegistry(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return portico.WrapError(portico.KindUnavailable, err, "The registry's database %s does not exist and cannot be made.", s.database)
+			return portico.WrapError(portico.KindUnavailable, errors.New(err.Error()), "The registry's database %s does not exist and cannot be made.", s.database)
 		}
 		return a.exec(statementLimit, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC")
 	})
