@@ -411,3 +411,22 @@ func TestAskAgain(t *testing.T) {
 		t.Errorf("noted %d times", noted)
 	}
 }
+
+// TestCodesAfterFailures: from where too much failed not even the right code is
+// taken, so that guesses learn nothing; from elsewhere it is.
+func TestCodesAfterFailures(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	id, err := o.AskCode(t.Context(), control.Way{}, "admin@example.com", "browser", home)
+	o.no(err)
+	code := o.MailTarget(store.MailPage{Mail: store.Mail{Template: store.TemplateCode, ChallengeID: id}}).Code
+	for range auth.FailureRate().Events {
+		_, err := o.EnterCode(t.Context(), "", "no challenge", "browser", code, home)
+		wantKind(t, err, portico.KindUnauthorized)
+	}
+	_, err = o.EnterCode(t.Context(), "", id, "browser", code, home)
+	wantKind(t, err, portico.KindRateLimited)
+	if a, err := o.EnterCode(t.Context(), "", id, "browser", code, control.Origin{Remote: "192.0.2.2"}); err != nil || a.Cookie == "" {
+		t.Errorf("from elsewhere: %v", err)
+	}
+}
