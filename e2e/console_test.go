@@ -95,6 +95,7 @@ func TestConsoleInvite(t *testing.T) {
 			}
 			look("console-preview")
 			tab.Click("form.notice button")
+			tab.do("wait until nothing is suggested", chromedp.WaitNotPresent("form.notice", chromedp.ByQuery))
 			tab.Wait("ul.sums")
 			tab.Click("form.card button.primary")
 			tab.Wait("progress, a[download]")

@@ -98,7 +98,7 @@ func formulas(a *arena) {
 		a.page("POST", "/portals/"+portal+"/invite", url.Values{"list": {"email,name\n=1+1,=2+2\n@x,+3\n"}}.Encode(), cookie)
 	})
 	var imports []string
-	for _, part := range strings.Split(string(a.page("GET", "/portals/"+portal+"/guests", "", cookie).Body), `href="`) {
+	for part := range strings.SplitSeq(string(a.page("GET", "/portals/"+portal+"/guests", "", cookie).Body), `href="`) {
 		if path, _, _ := strings.Cut(part, `"`); strings.Contains(path, "/imports/") {
 			imports = append(imports, path+"/result.csv")
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"net/http"
 	"strconv"
 
 	"portico"
@@ -54,8 +55,11 @@ func (c *Console) draftImport(q *request) error {
 // uploaded returns the text of the file that was sent, or else what was pasted.
 func (q *request) uploaded(pasted string) (string, error) {
 	file, _, err := q.r.FormFile("file")
-	if err != nil { // there is none
+	if errors.Is(err, http.ErrMissingFile) || errors.Is(err, http.ErrNotMultipart) {
 		return pasted, nil
+	}
+	if err != nil {
+		return "", portico.WrapError(portico.KindInvalid, err, "The file could not be read. Send it again.")
 	}
 	raw, err := io.ReadAll(file)
 	err = errors.Join(err, file.Close())

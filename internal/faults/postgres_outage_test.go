@@ -161,6 +161,9 @@ func clusterDown(t *testing.T, pool *pgtest.Pool) {
 	on := p.portals(6)
 	p.want(p.Do("DELETE", "/v1/portal/"+on[1][2], p.Admin.Token, nil), http.StatusOK)
 	on[1] = on[1][:2]
+	if err := p.Node.Control.RemoveCluster(t.Context(), "second"); portico.KindOf(err) != portico.KindConflict {
+		t.Errorf("a cluster that holds portals is removed: %v", err)
+	}
 	if err := p.servers[1].Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +246,7 @@ func evictions(t *testing.T, pool *pgtest.Pool) {
 	var wait sync.WaitGroup
 	for client := range size(8, 16, 64) {
 		wait.Go(func() {
-			for i := range len(all) {
+			for i := range all {
 				if status := p.get(users(all[(i*7+client)%len(all)])); status != http.StatusOK && status != http.StatusServiceUnavailable {
 					t.Errorf("a portal among many: %d", status)
 				}

@@ -50,8 +50,12 @@ func (l *Lifecycle) shuns(cluster string) bool {
 // is one, because its own could not make the database. What may still come to
 // be there is dropped by its tombstone.
 func (l *Lifecycle) goElsewhere(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
-	kind := portico.KindOf(cause)
-	if row.Cluster == "" || ctx.Err() != nil || kind != portico.KindUnavailable && kind != portico.KindStorageFull {
+	switch portico.KindOf(cause) {
+	case portico.KindUnavailable, portico.KindStorageFull:
+	default:
+		return nil
+	}
+	if row.Cluster == "" {
 		return nil
 	}
 	l.mu.Lock()

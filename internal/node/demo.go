@@ -84,9 +84,17 @@ func OpenDemo(ctx context.Context, config Config, o Options) (*Node, Demo, error
 	return n, demo, nil
 }
 
-func errNotDemo(dir string) error {
+func errNotDemo(where string) error {
 	return portico.Errorf(portico.KindConflict,
-		"The folder %s holds data that no demonstration finished making. Name an empty folder, or none.", dir)
+		"%s holds data that no demonstration finished making, or whose %s is not at hand. Name an empty folder or registry, or no folder.", where, DemoFile)
+}
+
+// where returns where the data is, as it may be told.
+func (c *Core) where() string {
+	if c.Config.DatabaseURL != "" {
+		return RedactURL(c.Config.DatabaseURL)
+	}
+	return c.Config.Data
 }
 
 // readDemo reads what an earlier seeding left; fs.ErrNotExist says that the
@@ -164,6 +172,9 @@ func seedDemo(ctx context.Context, config Config, o Options) (err error) {
 		return err
 	}
 	defer core.Close()
+	if all, err := core.Control.Organizations(ctx); err != nil || len(all) > 0 {
+		return errors.Join(err, errNotDemo(core.where()))
+	}
 	demo, err := newSeeder(core, clock).run(ctx)
 	if err != nil {
 		return fmt.Errorf("seed the demonstration: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"portico/internal/lifecycle"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
 )
 
 // CheckStatus is how a check came out.
@@ -46,11 +47,17 @@ const (
 // Examine looks at an installation, beside a running server too, and changes
 // nothing about it.
 func Examine(ctx context.Context, config Config, o Options) []Check {
-	checks := []Check{checkFolder(config.Data)}
-	if checks[0].Status == CheckFail {
-		return checks
+	var checks []Check
+	if config.DatabaseURL == "" {
+		checks = []Check{checkFolder(config.Data)}
+		if checks[0].Status == CheckFail {
+			return checks
+		}
+		checks = append(checks, checkModes(config.Data), checkSpace(config.Data))
+	} else {
+		checks = append(checks, checkPrograms())
 	}
-	checks = append(checks, checkModes(config.Data), checkSecretFile(config), checkFiles(config), checkSpace(config.Data))
+	checks = append(checks, checkSecretFile(config), checkFiles(config))
 	if failed(checks, "secret") {
 		// Opening the parts would make a new secret, or end at the wrong one.
 		return append(checks, Check{Name: "registry", Status: CheckWarn, Text: "not looked at: the secret comes first"})
@@ -65,6 +72,14 @@ func Examine(ctx context.Context, config Config, o Options) []Check {
 
 func failed(checks []Check, name string) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Name == name && c.Status == CheckFail })
+}
+
+// checkPrograms looks for what backups and moves are made by. Serving needs none.
+func checkPrograms() Check {
+	if err := postgres.CheckPrograms(); err != nil {
+		return Check{Name: "programs", Status: CheckWarn, Text: err.Error()}
+	}
+	return Check{Name: "programs", Status: CheckOK, Text: "pg_dump and pg_restore are there"}
 }
 
 func checkFolder(data string) Check {
@@ -183,6 +198,7 @@ func (c *Core) examine(ctx context.Context) []Check {
 	checks := []Check{
 		{Name: "registry", Status: CheckOK, Text: fmt.Sprintf("%d portals, %d jobs and %d mails wait", portals, jobs, waiting)},
 	}
+	checks = append(checks, c.checkServers(ctx)...)
 	findings, err := c.Lifecycle.Survey(ctx, -1)
 	if err != nil {
 		return append(checks, Check{Name: "portals", Status: CheckFail, Text: err.Error()})

@@ -12,7 +12,8 @@ func TestDrawFleet(t *testing.T) {
 	cluster := func(name string, state portico.ClusterState, portals, most int) store.ClusterRow {
 		return store.ClusterRow{Cluster: portico.Cluster{Name: name, State: state, Portals: portals, Cap: most}}
 	}
-	states := map[portico.PortalState]int{portico.PortalActive: 149, portico.PortalUnavailable: 1}
+	states := make(map[portico.PortalState]int)
+	states[portico.PortalActive], states[portico.PortalUnavailable] = 149, 1
 	p := drawFleet([]store.ClusterRow{
 		cluster("first", portico.ClusterOpen, 50, 200), cluster("second", portico.ClusterDraining, 100, 100),
 	}, states)

@@ -65,12 +65,18 @@ func haveRing(config Config) (*keyring.Ring, error) {
 	if config.SecretKey != "" {
 		return keyring.Parse(config.SecretKey)
 	}
+	if config.DatabaseURL != "" {
+		return nil, errSecretRequired
+	}
 	path := filepath.Join(config.Data, SecretFile)
 	if !exists(path) {
 		return nil, errNoSecret(path)
 	}
 	return keyring.LoadOrCreate(path)
 }
+
+var errSecretRequired = portico.Errorf(portico.KindInvalid,
+	"PORTICO_SECRET_KEY or PORTICO_SECRET_KEY_FILE is required with PostgreSQL: every node needs the same one. Make it with: openssl rand -hex 32")
 
 func errNoSecret(path string) error {
 	return portico.Errorf(portico.KindConflict,

@@ -56,8 +56,7 @@ func (c *Core) openEngine(exclusive bool, o Options) (store.Engine, error) {
 	config := c.Config
 	if config.DatabaseURL != "" {
 		if config.SecretKey == "" {
-			return nil, portico.Errorf(portico.KindInvalid,
-				"PORTICO_SECRET_KEY or PORTICO_SECRET_KEY_FILE is required with PostgreSQL: every node needs the same one. Make it with: openssl rand -hex 32")
+			return nil, errSecretRequired
 		}
 		e, err := postgres.Open(context.Background(), postgres.Config{
 			URL: config.DatabaseURL, MaxHandles: config.OpenPortals, Now: o.Now, Log: o.Log, Failpoints: o.Failpoints,

@@ -20,22 +20,24 @@ var (
 
 // The codes that decide something. PostgreSQL's manual lists them all.
 const (
-	codeUniqueViolation   = "23505"
-	codeDependentObjects  = "2BP01"
-	codeUndefinedDatabase = "3D000"
-	codeUndefinedObject   = "42704"
-	codeUndefinedTable    = "42P01"
-	codeDuplicateDatabase = "42P04"
-	codeSerialization     = "40001"
-	codeDeadlock          = "40P01"
-	codeTooManyClients    = "53300"
-	codeDiskFull          = "53100"
-	codeNotInState        = "55000"
-	codeObjectInUse       = "55006"
-	codeLockNotAvailable  = "55P03"
-	codeDataCorrupted     = "XX001"
-	codeIndexCorrupted    = "XX002"
-	codeInternal          = "XX000" // "tuple concurrently updated" among them
+	codeUniqueViolation    = "23505"
+	codeDuplicateStatement = "42P05" // a prepared one: another client's, in a pool
+	codeUnknownStatement   = "26000"
+	codeDependentObjects   = "2BP01"
+	codeUndefinedDatabase  = "3D000"
+	codeUndefinedObject    = "42704"
+	codeUndefinedTable     = "42P01"
+	codeDuplicateDatabase  = "42P04"
+	codeSerialization      = "40001"
+	codeDeadlock           = "40P01"
+	codeTooManyClients     = "53300"
+	codeDiskFull           = "53100"
+	codeNotInState         = "55000"
+	codeObjectInUse        = "55006"
+	codeLockNotAvailable   = "55P03"
+	codeDataCorrupted      = "XX001"
+	codeIndexCorrupted     = "XX002"
+	codeInternal           = "XX000" // "tuple concurrently updated" among them
 )
 
 // translate turns what the driver reports into the kinds and sentinels that
@@ -84,8 +86,11 @@ func outage(err error) bool {
 	return pgconn.Timeout(err) || pgconn.SafeToRetry(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// notNow is what is said where the cause is not for the caller.
+const notNow = "The database cannot be used right now. Please try again."
+
 func unavailable(cause error) error {
-	return portico.WrapError(portico.KindUnavailable, cause, "The database cannot be used right now. Please try again.")
+	return portico.WrapError(portico.KindUnavailable, cause, notNow)
 }
 
 func errClosed() error { return unavailable(errors.New("postgres: the engine is closed")) }

@@ -249,15 +249,45 @@ func (s *server) ready(ctx context.Context) error {
 		}
 		if strings.Contains(durable, "off") {
 			s.log.Warn("PostgreSQL is set up so that a power loss takes committed data with it: fsync, synchronous_commit and full_page_writes must be on",
-				"server", s.address().url.Redacted())
+				"host", s.address().base.Host, "port", s.address().base.Port)
 		}
 		if err := s.suits(found, user, databases, roles, standby); err != nil {
+			return err
+		}
+		if err := s.checkPooler(ctx, a); err != nil {
 			return err
 		}
 		s.facts.Store(&found)
 		return nil
 	})
+	if code := codeOf(err); code == codeDuplicateStatement || code == codeUnknownStatement {
+		err = s.pooled()
+	}
 	return s.unreachable(err)
+}
+
+// checkPooler refuses a pooler that lends a server's connection out for one
+// transaction at a time: the one that was just used then goes to another. The
+// locks by which databases are made and dropped are a session's.
+func (s *server) checkPooler(ctx context.Context, a *session) error {
+	const who = `SELECT pg_backend_pid()`
+	var mine, other int64
+	if err := a.query(who, nil, &mine); err != nil {
+		return err
+	}
+	err := s.session(ctx, func(b *session) error {
+		return b.within("BEGIN", func() error { return b.query(who, nil, &other) })
+	})
+	if err != nil || mine != other {
+		return err
+	}
+	return s.pooled()
+}
+
+func (s *server) pooled() error {
+	return portico.Errorf(portico.KindUnavailable,
+		"A pooler stands at %s that lends connections for a transaction at a time, and locks do not hold there. Name the server itself, or a pool with pool_mode = session.",
+		s.address().url.Redacted())
 }
 
 // suits says what is missing, and how it is put right.
@@ -308,6 +338,9 @@ func (s *server) examineRegistry(ctx context.Context) error {
 func (s *server) unreachable(cause error) error {
 	if portico.KindOf(cause) != portico.KindUnavailable || codeOf(cause) == "" && !outage(cause) {
 		return cause
+	}
+	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == notNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
+		cause = e.Unwrap() // what lies below, once
 	}
 	at := s.address().url
 	return portico.WrapError(portico.KindUnavailable, errors.New(withoutPassword(cause, at)),

@@ -30,7 +30,7 @@ type Proxy struct {
 
 // Proxy opens one on a free port of this machine.
 func (s *Server) Proxy() (*Proxy, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // there is nothing to cancel
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", p.socket)
+		server, err := net.Dial("unix", p.socket) //nolint:noctx // the proxy has no context: closing it ends what it began
 		if err != nil {
 			p.reset(client)
 			continue
