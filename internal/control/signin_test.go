@@ -330,3 +330,32 @@ func dumpTable(b *strings.Builder, q store.SQL, table string) error {
 	}
 	return rows.Err()
 }
+
+// TestChallengeMailNames: a code or a link that anybody can ask for tells of a
+// portal only whom it knows.
+func TestChallengeMailNames(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	portal := o.portal("Call 555 0100 now")
+	guest, stranger := o.account(o.by.OrganizationID, "guest@example.com"), o.account(o.by.OrganizationID, "stranger@example.com")
+	o.invite(portal.ID, "guest@example.com") // who is linked at once
+	for _, email := range []string{"guest@example.com", "stranger@example.com"} {
+		if _, err := o.AskCode(t.Context(), control.Way{PortalID: portal.ID}, email, "browser", home); err != nil {
+			t.Fatal(err)
+		}
+		o.no(o.AskReset(t.Context(), control.Way{PortalID: portal.ID}, email, home))
+	}
+	named := map[string]int{}
+	o.no(o.store.View(t.Context(), func(tx *store.Tx) error {
+		mails, err := tx.Mails(10)
+		for _, m := range mails {
+			if m.Template.Solicited() {
+				named[m.AccountID+" "+m.PortalName+" "+m.Organization]++
+			}
+		}
+		return err
+	}))
+	if named[guest+" "+portal.Name+" Acme"] != 2 || named[stranger+"  "] != 2 {
+		t.Errorf("the mails name %v", named)
+	}
+}
