@@ -103,6 +103,9 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	if err := c.openStorage(exclusive, o, ids); err != nil {
 		return nil, err
 	}
+	if err := c.checkImported(); err != nil {
+		return nil, err
+	}
 	if err := c.openRing(); err != nil {
 		return nil, err
 	}
