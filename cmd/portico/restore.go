@@ -18,7 +18,10 @@ func (p *program) newRestore() *cobra.Command {
 		Long: `Restore everything from a backup into a data folder that is absent or holds only
 the secret; no server may run on it. With --portal, give one portal the database
 of the backup, while the server runs: its guests are those of now, so that
-nobody who was removed since comes back.`,
+nobody who was removed since comes back.
+
+On PostgreSQL everything goes into the registry that --database-url names, which
+must not exist or be empty, on a server that holds no portals.`,
 		Example: "  portico restore /backups/monday --data /var/lib/portico-new\n  portico restore /backups/monday --portal port_…",
 	}
 	c.Flags().StringVar(&portal, "portal", "", "id of the one portal to restore")
@@ -57,11 +60,15 @@ func (p *program) restoreAll(c *cobra.Command, dir string) error {
 	if err != nil {
 		return err
 	}
+	where := config.Data
+	if config.DatabaseURL != "" {
+		where = node.RedactURL(config.DatabaseURL)
+	}
 	for _, miss := range m.Missing {
 		fmt.Fprintf(p.stderr, "not in the backup: portal %s: %s\n", miss.PortalID, explainText(miss.Reason))
 	}
 	fmt.Fprintf(p.stderr, "%d portals with %d guests are in %s, as of %s.\n",
-		m.Copied(), m.Guests, config.Data, m.MadeAt.Format("2006-01-02 15:04 MST"))
+		m.Copied(), m.Guests, where, m.MadeAt.Format("2006-01-02 15:04 MST"))
 	if err := node.CheckSecret(config); err != nil {
 		fmt.Fprintf(p.stderr, "The secret (%s) is not in a backup: %s.\n", m.Secret, explain(err))
 	}

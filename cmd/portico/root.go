@@ -67,7 +67,7 @@ func (p *program) newRoot() *cobra.Command {
 	// Operator's commands open the data themselves.
 	for _, c := range []*cobra.Command{
 		p.newSetupLink(), p.newOrg(), p.newAccount(), p.newToken(), p.newBackup(), p.newRestore(), p.newDoctor(), p.newFleet(),
-		p.newCluster(),
+		p.newCluster(), p.newImport(),
 	} {
 		addSettings(c.PersistentFlags(), "data", "database-url")
 		root.AddCommand(c)

@@ -85,12 +85,31 @@ func (c *Control) challenge(ctx context.Context, ch store.Challenge, email strin
 		if account.Proven || ch.Kind == store.ChallengeAccept {
 			ch.AccountID = account.ID
 		}
+		named, err := namedInMail(tx, ch, v.Portal)
+		if err != nil {
+			return err
+		}
 		if err := tx.InsertChallenge(ch); err != nil || ch.AccountID == "" {
 			return err
 		}
-		return tx.InsertMails([]store.Mail{challengeMail(ch, v.Portal, address)})
+		return tx.InsertMails([]store.Mail{challengeMail(ch, named, address)})
 	})
 	return ch.ID, err
+}
+
+// namedInMail returns the portal that a challenge's mail is in the name of: the
+// one it was asked for at, if its account is a guest there or invited by it.
+// Else whoever names a portal could have its name mailed to anybody, also to
+// who wants no more mail.
+func namedInMail(tx *store.Tx, ch store.Challenge, p portico.Portal) (portico.Portal, error) {
+	m, err := tx.Membership(p.ID, ch.AccountID)
+	if err != nil && portico.KindOf(err) != portico.KindNotFound {
+		return p, err
+	}
+	if m.Role != portico.Guest && ch.Kind != store.ChallengeAccept {
+		return portico.Portal{}, nil
+	}
+	return p, nil
 }
 
 func challengeMail(ch store.Challenge, p portico.Portal, to portico.Address) store.Mail {
@@ -134,6 +153,9 @@ func (c *Control) CodeState(ctx context.Context, challengeID, browser string) (C
 // wrong code is KindUnauthorized; auth.CodeAttempts of them, or time, end the
 // challenge.
 func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, code string, from Origin) (Arrival, error) {
+	if err := c.auth.MayTry(from.Remote); err != nil {
+		return Arrival{}, err
+	}
 	var wrong bool
 	a, err := c.arriving(ctx, func(tx *store.Tx) (Arrival, error) {
 		wrong = false

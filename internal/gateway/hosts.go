@@ -62,6 +62,17 @@ func (h *Hosts) Find(header string) (HostKind, store.Host) {
 	return HostPortal, store.Host{Label: label}
 }
 
+// Guests reports whether a Host header names what could be a guests' host: a
+// portal's, by label or by a domain of its own, or the sign-in host.
+func (h *Hosts) Guests(header string) bool {
+	kind, host := h.Find(header)
+	if kind == HostUnknown {
+		_, err := portico.ParseHostname(host.Domain)
+		return err == nil
+	}
+	return kind == HostPortal || kind == HostSignIn
+}
+
 // hostName returns the name of a Host header in the one spelling that is
 // compared: lower case, no port, no trailing dot, no brackets.
 func hostName(header string) (string, bool) {

@@ -41,6 +41,27 @@ func (l *Lifecycle) Move(ctx context.Context, portalID, clusterName string, prog
 	})
 }
 
+// Adopt gives a portal whose database is nowhere that this engine knows one on
+// the cluster that the next portal would go to; fill makes it. A portal that has
+// one is left as it is. It is what an import is made of.
+func (l *Lifecycle) Adopt(ctx context.Context, portalID string, fill func(context.Context, store.Identity) error) error {
+	row, fence, err := l.awaitLease(ctx, portalID)
+	if err != nil {
+		return err
+	}
+	if row.Cluster != "" {
+		return l.giveBack(ctx, row, fence)
+	}
+	target, err := l.Place(ctx)
+	if err != nil {
+		return errors.Join(err, l.giveBack(ctx, row, fence))
+	}
+	return l.renew(ctx, row, fence, false, renewal{
+		cluster: target, action: portico.ActionPortalMoved,
+		fill: func(ctx context.Context, _ store.PortalRow, id store.Identity) error { return fill(ctx, id) },
+	})
+}
+
 // moveTarget returns the cluster that a portal can be moved to.
 func (l *Lifecycle) moveTarget(ctx context.Context, row store.PortalRow, name string) (id string, err error) {
 	if row.State != portico.PortalActive {

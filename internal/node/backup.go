@@ -49,7 +49,7 @@ func (c *Core) Backup(ctx context.Context, dir, version string, progress Progres
 	}()
 	b := &backup{core: c, dir: dir, progress: progress, manifest: Manifest{
 		Format: manifestFormat, Version: version, MadeAt: c.Store.Now(), Epoch: c.Store.Epoch(),
-		Secret: c.Ring.Fingerprint(), Files: []BackupFile{}, Missing: []BackupMissing{},
+		Engine: engineOf(c.Config), Secret: c.Ring.Fingerprint(), Files: []BackupFile{}, Missing: []BackupMissing{},
 	}}
 	if err := b.run(ctx); err != nil {
 		return m, err
@@ -90,12 +90,9 @@ func discard(dir string, made bool) error {
 }
 
 func (b *backup) run(ctx context.Context) error {
-	if err := b.core.engine.Backup(ctx, store.Place{}, filepath.Join(b.dir, registryFile)); err != nil {
-		return fmt.Errorf("copy the registry: %w", err)
-	}
-	rows, err := b.readSnapshot(ctx)
+	rows, err := b.registry(ctx)
 	if err != nil {
-		return fmt.Errorf("read the copy of the registry: %w", err)
+		return err
 	}
 	if err := b.add(registryFile, ""); err != nil {
 		return err
@@ -119,6 +116,45 @@ func (b *backup) report(done, portals int) {
 	}
 }
 
+// registry copies the registry and returns the portals that the copy knows. A
+// dump cannot be looked into: there it is those of right before and right after,
+// and what was deleted in between is missing.
+func (b *backup) registry(ctx context.Context) (rows []store.PortalRow, err error) {
+	copied := func() error {
+		return b.core.engine.Backup(ctx, store.Place{}, filepath.Join(b.dir, registryFile))
+	}
+	if b.manifest.Engine == "" {
+		if err := copied(); err != nil {
+			return nil, fmt.Errorf("copy the registry: %w", err)
+		}
+		rows, err := b.readSnapshot(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the copy of the registry: %w", err)
+		}
+		return rows, nil
+	}
+	before, err := b.count(ctx, b.core.Store)
+	if err != nil {
+		return nil, err
+	}
+	if err := copied(); err != nil {
+		return nil, fmt.Errorf("copy the registry: %w", err)
+	}
+	if rows, err = b.count(ctx, b.core.Store); err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		known[row.ID] = true
+	}
+	for _, row := range before {
+		if !known[row.ID] {
+			b.miss(row.ID, "deleted while the backup ran", false)
+		}
+	}
+	return rows, nil
+}
+
 // readSnapshot returns the portals of the copy, not those of now: a portal that
 // came or went meanwhile is another matter.
 func (b *backup) readSnapshot(ctx context.Context) (rows []store.PortalRow, err error) {
@@ -131,7 +167,12 @@ func (b *backup) readSnapshot(ctx context.Context) (rows []store.PortalRow, err 
 	if err != nil {
 		return nil, err
 	}
-	err = snapshot.View(ctx, func(tx *store.Tx) error {
+	return b.count(ctx, snapshot)
+}
+
+// count returns a registry's portals, and notes what else there is.
+func (b *backup) count(ctx context.Context, s *store.Store) (rows []store.PortalRow, err error) {
+	err = s.View(ctx, func(tx *store.Tx) error {
 		organizations, err := tx.Organizations()
 		if err != nil {
 			return err

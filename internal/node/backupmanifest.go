@@ -30,12 +30,24 @@ type Manifest struct {
 	Version       string          `json:"version"` // of the program that wrote it
 	MadeAt        time.Time       `json:"made_at"`
 	Epoch         string          `json:"epoch"`              // of the registry
+	Engine        string          `json:"engine,omitempty"`   // postgres; empty: sqlite
 	Secret        string          `json:"secret_fingerprint"` // of the secret that it needs and does not hold
 	Organizations int             `json:"organizations"`
 	Portals       int             `json:"portals"`
 	Guests        int             `json:"guests"`
 	Files         []BackupFile    `json:"files"`
 	Missing       []BackupMissing `json:"missing"`
+}
+
+// enginePostgres says that a backup's files are pg_dump's, in its custom format.
+const enginePostgres = "postgres"
+
+// engineOf returns the engine that a configuration names, as a manifest does.
+func engineOf(config Config) string {
+	if config.DatabaseURL != "" {
+		return enginePostgres
+	}
+	return ""
 }
 
 // BackupFile is a file of a backup: the registry, a portal's database, or its

@@ -70,6 +70,9 @@ func RestoreAll(ctx context.Context, config Config, dir string, o Options, progr
 	if err := r.check(ctx); err != nil {
 		return m, err
 	}
+	if m.Engine == enginePostgres {
+		return m, r.ontoServer(ctx, o)
+	}
 	marker := filepath.Join(config.Data, restoringFile)
 	if err := r.copyRegistry(marker); err != nil {
 		return m, fmt.Errorf("copy the registry: %w", err)
@@ -85,7 +88,15 @@ func (r *restore) check(ctx context.Context) error {
 	if _, err := r.manifest.registry(); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(r.config.Data)
+	if r.manifest.Engine != engineOf(r.config) {
+		return portico.Errorf(portico.KindConflict,
+			"The backup %s is of the other engine: one of PostgreSQL goes into an empty registry (--database-url), one of SQLite into a folder (--data).", r.dir)
+	}
+	var entries []os.DirEntry
+	var err error
+	if r.config.DatabaseURL == "" {
+		entries, err = os.ReadDir(r.config.Data)
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -160,8 +171,7 @@ func (r *restore) copyRegistry(marker string) error {
 	return err
 }
 
-// fill makes the portals' databases under the registry that was put in place,
-// then lets the reconciler judge what is not there.
+// fill makes the portals' databases under the registry that was put in place.
 func (r *restore) fill(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -177,6 +187,12 @@ func (r *restore) fill(ctx context.Context, o Options) error {
 	if c.Store.Epoch() != r.manifest.Epoch {
 		return portico.Errorf(portico.KindInvalid, "The registry in the backup %s is not the one that its manifest tells of.", r.dir)
 	}
+	return r.portals(ctx, c)
+}
+
+// portals makes the portals' databases, and lets the reconciler judge what is
+// not there.
+func (r *restore) portals(ctx context.Context, c *Core) error {
 	done := len(r.manifest.Files) + 1
 	for _, f := range r.manifest.Files {
 		if f.PortalID == "" {
@@ -190,7 +206,7 @@ func (r *restore) fill(ctx context.Context, o Options) error {
 		done++
 		r.report(done, f.Size)
 	}
-	l := lifecycle.New(lifecycle.Config{Store: c.Store, Log: o.Log, SoleProcess: true})
+	l := lifecycle.New(lifecycle.Config{Store: c.Store, Log: c.Log, SoleProcess: c.Config.DatabaseURL == ""})
 	defer l.Stop()
 	_, err := l.Reconcile(ctx, 0)
 	return err
@@ -202,6 +218,9 @@ func (r *restore) portal(ctx context.Context, c *Core, f BackupFile) error {
 		row, err = tx.PortalByID(f.PortalID)
 		return err
 	})
+	if portico.KindOf(err) == portico.KindNotFound {
+		return nil // made while the backup ran, after its copy of the registry
+	}
 	if err != nil {
 		return err
 	}

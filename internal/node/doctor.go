@@ -14,6 +14,7 @@ import (
 
 	"portico/internal/lifecycle"
 	"portico/internal/store"
+	"portico/internal/store/postgres"
 )
 
 // CheckStatus is how a check came out.
@@ -53,6 +54,8 @@ func Examine(ctx context.Context, config Config, o Options) []Check {
 			return checks
 		}
 		checks = append(checks, checkModes(config.Data), checkSpace(config.Data))
+	} else {
+		checks = append(checks, checkPrograms())
 	}
 	checks = append(checks, checkSecretFile(config), checkFiles(config))
 	if failed(checks, "secret") {
@@ -69,6 +72,14 @@ func Examine(ctx context.Context, config Config, o Options) []Check {
 
 func failed(checks []Check, name string) bool {
 	return slices.ContainsFunc(checks, func(c Check) bool { return c.Name == name && c.Status == CheckFail })
+}
+
+// checkPrograms looks for what backups and moves are made by. Serving needs none.
+func checkPrograms() Check {
+	if err := postgres.CheckPrograms(); err != nil {
+		return Check{Name: "programs", Status: CheckWarn, Text: err.Error()}
+	}
+	return Check{Name: "programs", Status: CheckOK, Text: "pg_dump and pg_restore are there"}
 }
 
 func checkFolder(data string) Check {

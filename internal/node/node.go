@@ -103,6 +103,9 @@ func OpenCore(config Config, exclusive bool, o Options) (core *Core, err error) 
 	if err := c.openStorage(exclusive, o, ids); err != nil {
 		return nil, err
 	}
+	if err := c.checkImported(); err != nil {
+		return nil, err
+	}
 	if err := c.openRing(); err != nil {
 		return nil, err
 	}
@@ -226,7 +229,7 @@ func Open(config Config, o Options) (node *Node, err error) {
 		n.ops = serve(ops, n.operations(), n.Log)
 		n.onClose(func() { n.ops.stop(opsPatience) })
 	}
-	n.public = servePublic(public, config.TrustedProxies.front(n.parting(n.handler())), n.Log, o.Timeouts)
+	n.public = servePublic(public, config.TrustedProxies.front(n.hosts, n.parting(n.handler())), n.Log, o.Timeouts)
 	n.onClose(func() { n.public.stop(shutdownPatience) })
 	n.onClose(n.drain)
 	return n, nil

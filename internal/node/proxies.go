@@ -48,8 +48,10 @@ func (p Proxies) trust(a netip.Addr) bool {
 // nothing is left of what else headers claim about where a request came from or
 // went to, so that nothing behind can believe it by mistake. Only a trusted
 // proxy that asks about a request of its own (forward-auth) says where that one
-// went to.
-func (p Proxies) front(next http.Handler) http.Handler {
+// went to, and only where it asks at an address of ours: one that asks at the
+// portal's own has named it by that, and may have passed on the header as the
+// client, a guest of another portal, sent it.
+func (p Proxies) front(hosts *gateway.Hosts, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asks := false
 		if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -58,8 +60,8 @@ func (p Proxies) front(next http.Handler) http.Handler {
 			r.RemoteAddr = netip.AddrPortFrom(from, peer.Port()).String()
 			asks = r.URL.Path == gateway.ForwardAuthPath && p.trust(addr)
 		}
-		if hosts := r.Header["X-Forwarded-Host"]; asks && len(hosts) == 1 {
-			r.Host = hosts[0]
+		if about := r.Header["X-Forwarded-Host"]; asks && len(about) == 1 && !hosts.Guests(r.Host) {
+			r.Host = about[0]
 		}
 		for name := range r.Header {
 			if claimsOrigin(name) {

@@ -3,7 +3,10 @@ package node
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"testing"
+
+	"portico/internal/gateway"
 )
 
 func TestParseProxies(t *testing.T) {
@@ -77,7 +80,7 @@ func TestProxiesFront(t *testing.T) {
 		for _, h := range tt.headers {
 			r.Header.Add(h[0], h[1])
 		}
-		trusted.front(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		trusted.front(testHosts(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if r.RemoteAddr != tt.want {
 				t.Errorf("%s: from %s, want %s", tt.name, r.RemoteAddr, tt.want)
 			}
@@ -88,29 +91,42 @@ func TestProxiesFront(t *testing.T) {
 	}
 }
 
+func testHosts() *gateway.Hosts {
+	return gateway.NewHosts(&url.URL{Scheme: "https", Host: "portico.example.org"}, "localhost")
+}
+
 // TestProxiesAsk: only a trusted proxy says of which host the request is that it
-// asks about, and only where it asks.
+// asks about, only where it asks, and not against the host that it asks at: a
+// guest of one portal could send the header to another's.
 func TestProxiesAsk(t *testing.T) {
 	t.Parallel()
 	trusted, err := ParseProxies("10.0.0.5")
 	if err != nil {
 		t.Fatal(err)
 	}
+	const proxy, ask = "10.0.0.5:7", "/forward-auth"
 	for _, tt := range []struct {
-		name, peer, path string
-		hosts            []string
-		want             string
+		name, peer, path, at string
+		about                []string
+		want                 string
 	}{
-		{"a proxy that asks", "10.0.0.5:7", "/forward-auth", []string{"acme.localhost"}, "acme.localhost"},
-		{"a proxy that passes on", "10.0.0.5:7", "/v1/status", []string{"acme.localhost"}, "asked.localhost"},
-		{"a stranger", "10.0.0.6:7", "/forward-auth", []string{"acme.localhost"}, "asked.localhost"},
-		{"two hosts", "10.0.0.5:7", "/forward-auth", []string{"acme.localhost", "other.localhost"}, "asked.localhost"},
-		{"none", "10.0.0.5:7", "/forward-auth", nil, "asked.localhost"},
+		{"a proxy that asks", proxy, ask, "127.0.0.1:8010", []string{"acme.localhost"}, "acme.localhost"},
+		{"at the public address", proxy, ask, "portico.example.org", []string{"acme.localhost"}, "acme.localhost"},
+		{"at a machine's address", proxy, ask, "10.0.0.1:8010", []string{"acme.localhost"}, "acme.localhost"},
+		{"at a machine's name", proxy, ask, "portico:8010", []string{"acme.localhost"}, "acme.localhost"},
+		{"at a name of a cluster", proxy, ask, "portico.web.svc.cluster.local", []string{"acme.localhost"}, "acme.localhost"},
+		{"at another portal", proxy, ask, "other.localhost:8010", []string{"acme.localhost"}, "other.localhost:8010"},
+		{"at a portal's own domain", proxy, ask, "Portal.Example.Com.", []string{"acme.localhost"}, "Portal.Example.Com."},
+		{"at the sign-in host", proxy, ask, "signin.localhost", []string{"acme.localhost"}, "signin.localhost"},
+		{"a proxy that passes on", proxy, "/v1/status", "127.0.0.1:8010", []string{"acme.localhost"}, "127.0.0.1:8010"},
+		{"a stranger", "10.0.0.6:7", ask, "127.0.0.1:8010", []string{"acme.localhost"}, "127.0.0.1:8010"},
+		{"two hosts", proxy, ask, "127.0.0.1:8010", []string{"acme.localhost", "other.localhost"}, "127.0.0.1:8010"},
+		{"none", proxy, ask, "127.0.0.1:8010", nil, "127.0.0.1:8010"},
 	} {
-		r := httptest.NewRequest(http.MethodGet, "http://asked.localhost"+tt.path, http.NoBody)
+		r := httptest.NewRequest(http.MethodGet, "http://"+tt.at+tt.path, http.NoBody)
 		r.RemoteAddr = tt.peer
-		r.Header["X-Forwarded-Host"] = tt.hosts
-		trusted.front(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		r.Header["X-Forwarded-Host"] = tt.about
+		trusted.front(testHosts(), http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			if r.Host != tt.want || r.Header.Get("X-Forwarded-Host") != "" {
 				t.Errorf("%s: %s, want %s; %v", tt.name, r.Host, tt.want, r.Header)
 			}

@@ -104,3 +104,18 @@ func (tx *Tx) EnsureFirstCluster(serverID string) error {
 	}
 	return nil
 }
+
+// GatherOnFirst puts every portal onto the registry's own server, and takes all
+// others off the list.
+func (tx *Tx) GatherOnFirst() error {
+	for _, text := range []string{
+		`UPDATE portals SET cluster_id = (SELECT id FROM clusters WHERE sealed_url = '')`,
+		`UPDATE tombstones SET cluster_id = (SELECT id FROM clusters WHERE sealed_url = '')`,
+		`DELETE FROM clusters WHERE sealed_url <> ''`,
+	} {
+		if _, err := tx.q.Exec(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}

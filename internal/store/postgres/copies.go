@@ -161,3 +161,34 @@ func (e *Engine) rename(a *session, id store.Identity) error {
 		return err
 	})
 }
+
+// RestoreRegistry fills a registry from a copy that Backup wrote. The database
+// must be empty, or not be there, and its server hold no portals: theirs are to
+// be made, and could not be told from those of the copy.
+func RestoreRegistry(ctx context.Context, cfg Config, path string) (err error) {
+	e, err := build(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	own := e.clusters.own
+	if err := own.examineRegistry(ctx); err != nil {
+		return err
+	}
+	err = own.session(ctx, func(a *session) error {
+		var tables, portals int
+		err := a.query(`SELECT (SELECT COUNT(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')),
+			(SELECT COUNT(*) FROM pg_database WHERE datname LIKE 'p\_%' ESCAPE '\')`, nil, &tables, &portals)
+		if err == nil && tables+portals > 0 {
+			err = portico.Errorf(portico.KindConflict,
+				"At %s there are %d tables in the registry's database and %d databases of portals. Restore into a database that does not exist, on a server without portals.",
+				own.address().url.Redacted(), tables, portals)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return runProgram(ctx, own.address(), nil, io.Discard, "pg_restore", own.database,
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", path)
+}

@@ -82,6 +82,18 @@ var _ store.Engine = (*Engine)(nil)
 // brings the registry to the newest schema version. It touches no portal's
 // database.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
+	e, err := build(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.start(ctx); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
+	return e, nil
+}
+
+// build returns an engine that has not connected to anything.
+func build(cfg Config) (*Engine, error) {
 	serverClock := cfg.Now == nil
 	if serverClock {
 		cfg.Now = time.Now
@@ -109,9 +121,6 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	e.clusters = &clusters{own: own, list: cfg.Clusters, make: e.newServer}
-	if err := e.start(ctx); err != nil {
-		return nil, errors.Join(err, e.Close())
-	}
 	return e, nil
 }
 

@@ -86,8 +86,11 @@ func outage(err error) bool {
 	return pgconn.Timeout(err) || pgconn.SafeToRetry(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
+// notNow is what is said where the cause is not for the caller.
+const notNow = "The database cannot be used right now. Please try again."
+
 func unavailable(cause error) error {
-	return portico.WrapError(portico.KindUnavailable, cause, "The database cannot be used right now. Please try again.")
+	return portico.WrapError(portico.KindUnavailable, cause, notNow)
 }
 
 func errClosed() error { return unavailable(errors.New("postgres: the engine is closed")) }

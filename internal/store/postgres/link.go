@@ -28,6 +28,8 @@ const statementLimit = 5 * time.Second
 // is not to be stopped.
 type link struct {
 	inner  *stdlib.Conn
+	server *server
+	at     *address      // that it was made to: the server may have another since
 	limit  time.Duration // of a statement
 	gate   *gate         // that it has a place of; nil for one that is not counted
 	uses   int           // transactions begun
@@ -73,6 +75,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 }
 
 func (c *connector) dial(ctx context.Context) (*link, error) {
+	at := c.server.address()
 	conn, err := c.connect(ctx, c.config())
 	if codeOf(err) == codeUndefinedDatabase {
 		conn, err = c.seek(ctx, err)
@@ -84,7 +87,7 @@ func (c *connector) dial(ctx context.Context) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("postgres: %T is not the driver's connection", conn), conn.Close())
 	}
-	l := &link{inner: inner, limit: statementLimit, ctx: context.Background()}
+	l := &link{inner: inner, server: c.server, at: at, limit: statementLimit, ctx: context.Background()}
 	if c.counted {
 		l.gate = c.server.gate
 	}
@@ -200,7 +203,7 @@ func (l *link) CheckNamedValue(value *driver.NamedValue) error { return l.inner.
 // ResetSession implements driver.SessionResetter. Whether the server is still
 // there shows when a transaction begins, which is tried again elsewhere.
 func (l *link) ResetSession(context.Context) error {
-	if !l.idle() {
+	if !l.idle() || l.at != l.server.address() {
 		return driver.ErrBadConn
 	}
 	return nil

@@ -33,6 +33,16 @@ func findProgram(name string) (string, error) {
 	return path, nil
 }
 
+// CheckPrograms looks whether all of PostgreSQL's programs that we use are there.
+func CheckPrograms() error {
+	for _, name := range []string{"pg_dump", "pg_restore"} {
+		if _, err := findProgram(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func majorOf(path string) int {
 	major, err := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(path))))
 	if err != nil {

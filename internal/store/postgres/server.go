@@ -378,7 +378,7 @@ func (s *server) unreachable(cause error) error {
 	if portico.KindOf(cause) != portico.KindUnavailable || codeOf(cause) == "" && !outage(cause) {
 		return cause
 	}
-	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
+	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == notNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
 		cause = e.Unwrap() // what lies below, once
 	}
 	at := s.address().url

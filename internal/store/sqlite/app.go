@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"portico"
 	"portico/internal/store"
 )
 
@@ -116,4 +117,17 @@ func (e *Engine) restoreApp(rel, path string) error {
 		err = errors.Join(err, e.folder.remove(tmp))
 	}
 	return err
+}
+
+// AppData reports whether the app keeps something beside a portal's database.
+func (e *Engine) AppData(at store.Place) (bool, error) {
+	portalID, generation, ok := portico.ParseDatabaseName(at.Name)
+	if !ok {
+		return false, fmt.Errorf("sqlite: %q is no database name", at.Name)
+	}
+	info, err := e.folder.root.Lstat(filepath.Join(portalFolder(portalID), appFile(generation)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil && info.Size() > 0, err
 }

@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"portico"
+	"portico/internal/store"
+	"portico/internal/store/postgres/pgtest"
+)
+
+// TestClusters: databases on a server that the list names, and what becomes of
+// them as the list changes.
+func TestClusters(t *testing.T) {
+	t.Parallel()
+	own, other := servers.Server(t, t.Name()), servers.Server(t, t.Name()+" other")
+	there := Cluster{ID: "clus_other", URL: other.URL(pgtest.Owner, "postgres")}
+	var listed atomic.Pointer[[]Cluster]
+	list := func(all ...Cluster) { listed.Store(&all) }
+	list(Cluster{ID: "clus_own"})
+	e := closing(t, openEngine(t, t.Name(), Config{
+		URL:      own.URL(pgtest.Owner, "registry"),
+		Clusters: func(context.Context) ([]Cluster, error) { return *listed.Load(), nil },
+	}))
+	near, far := newID(t), newID(t)
+	near.Cluster, far.Cluster = "clus_own", there.ID
+	noError(t, e.Create(t.Context(), near))
+	if err := e.Create(t.Context(), far); portico.KindOf(err) != portico.KindUnavailable {
+		t.Fatalf("on a cluster that is not listed: %v", err)
+	}
+	serverID, err := e.Probe(t.Context(), there.URL)
+	noError(t, err)
+	if serverID == "" || serverID == e.OwnServer() {
+		t.Errorf("the servers call themselves %q and %q", serverID, e.OwnServer())
+	}
+	there.ServerID = serverID
+	list(Cluster{ID: "clus_own"}, there)
+	noError(t, e.Create(t.Context(), far))
+	for id, at := range map[store.Identity]string{near: "clus_own", far: there.ID} {
+		h, err := e.Open(t.Context(), id)
+		noError(t, err)
+		h.Release()
+		var found []store.Place
+		noError(t, e.List(t.Context(), at, func(f store.Found) error {
+			found = append(found, f.Place)
+			return nil
+		}))
+		if len(found) != 1 || found[0] != id.Place() {
+			t.Errorf("%s has %v", at, found)
+		}
+	}
+	lost := far
+	lost.Cluster = "clus_own"
+	if _, err := e.Open(t.Context(), lost); !errors.Is(err, store.ErrAbsent) {
+		t.Errorf("opened where it is not: %v", err)
+	}
+	noError(t, e.Drop(t.Context(), far.Place()))
+	if left := remains(t, other); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+
+	moved := there
+	moved.URL = own.URL(pgtest.Owner, "registry")
+	list(Cluster{ID: "clus_own"}, moved) // now it leads to another server
+	if err := e.List(t.Context(), there.ID, nil); err == nil || !strings.Contains(err.Error(), "not the one that was added") {
+		t.Errorf("at an address of another server: %v", err)
+	}
+	list(Cluster{ID: "clus_own"})
+	if err := e.List(t.Context(), there.ID, nil); portico.KindOf(err) != portico.KindUnavailable {
+		t.Errorf("a cluster that was removed: %v", err)
+	}
+}
+
+// TestBreaker: after an attempt that took long and failed, one at a time tries
+// again; what fails quickly does not count.
+func TestBreaker(t *testing.T) {
+	t.Parallel()
+	var b breaker
+	broken := errors.New("broken")
+	fails := func() error { return broken }
+	for range 3 {
+		if err := b.try(fails); !errors.Is(err, broken) {
+			t.Fatal(err)
+		}
+	}
+	b.cause, b.until = broken, time.Now().Add(time.Hour) // as after a long attempt
+	if err := b.try(func() error { t.Error("tried"); return nil }); portico.KindOf(err) != portico.KindUnavailable {
+		t.Errorf("while it is silent: %v", err)
+	}
+	b.until = time.Now()
+	err := b.try(func() error {
+		if err := b.try(func() error { return nil }); portico.KindOf(err) != portico.KindUnavailable {
+			t.Errorf("beside who tries again: %v", err)
+		}
+		return nil
+	})
+	noError(t, err)
+	noError(t, b.try(func() error { return nil }))
+}
