@@ -45,7 +45,7 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 	@GO='$(GO)' FUZZTIME='$(FUZZTIME)' .ci/fuzz
 
 bench: ## measure beside the bare floor and write docs/benchmarks.md (up to an hour)
-	$(GO) test -count=1 -timeout 60m -run '^TestRatios$$' ./internal/bench -args -ratios -write
+	$(GO) test -count=1 -timeout 80m -run '^TestRatios$$' ./internal/bench -args -ratios -write
 
 faults: needs ## every fault at full length, one line a case (over an hour)
 	@$(GO) test -count=1 -timeout 80m -v ./internal/faults -args -full 2>&1 | .ci/cases

@@ -13,11 +13,18 @@ func CleanCell(s string) string {
 }
 
 // SafeCell returns a text for a cell of a CSV file that a person may open in a
-// spreadsheet: what a spreadsheet would take for a formula, or for the end of a
-// cell, begins with an apostrophe and is shown as text.
+// spreadsheet: what a spreadsheet would take for a formula, in ASCII or in full
+// width, or for the end of a cell, stands behind an apostrophe and is shown as
+// text. In some languages a semicolon ends a cell, and a quote does not hold it.
 func SafeCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r\n|%", rune(s[0])) {
-		return "'" + s
+	var b strings.Builder
+	begins := true
+	for _, r := range s {
+		if begins && strings.ContainsRune("=+-@\t\r\n|%＝＋－＠", r) {
+			b.WriteByte('\'')
+		}
+		begins = strings.ContainsRune(";\t\r\n", r)
+		b.WriteRune(r)
 	}
-	return s
+	return b.String()
 }

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"portico"
@@ -85,10 +86,35 @@ func New(config Config) *Auth {
 // Refused counts a refusal of a credential from a remote address. It returns
 // err, or KindRateLimited once there were too many.
 func (a *Auth) Refused(remote string, err error) error {
-	if wait, ok := a.failures.Take(remote); !ok {
+	if wait, ok := a.failures.Take(network(remote)); !ok {
 		return tooManyFailures(wait)
 	}
 	return err
+}
+
+// MayTry is KindRateLimited where too much failed from a remote address lately.
+// It is asked before an attempt, so that a guess does not learn that it was
+// right.
+func (a *Auth) MayTry(remote string) error {
+	if wait, ok := a.failures.Check(network(remote)); !ok {
+		return tooManyFailures(wait)
+	}
+	return nil
+}
+
+// network returns what limits count a remote address by: itself, or of IPv6 the
+// 64 bits before the part that every host chooses for itself, as often as it
+// likes.
+func network(remote string) string {
+	addr, err := netip.ParseAddr(remote)
+	if err != nil || addr.Unmap().Is4() {
+		return remote
+	}
+	block, err := addr.WithZone("").Prefix(64)
+	if err != nil {
+		return remote
+	}
+	return block.String()
 }
 
 func tooManyFailures(wait time.Duration) error {

@@ -79,7 +79,7 @@ func (a *Auth) MayAskForMail(key, remote string) error {
 	for _, limit := range []struct {
 		of  *Limiter
 		key string
-	}{{a.mailFrom, remote}, {a.mailTo, key}} {
+	}{{a.mailFrom, network(remote)}, {a.mailTo, key}} {
 		if wait, ok := limit.of.Take(limit.key); !ok {
 			return rateLimited(wait, "Too many mails were asked for. Try again later.")
 		}

@@ -29,13 +29,13 @@ func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proo
 	if err != nil { // nobody's address, which is looked up all the same
 		bucket = strings.ToLower(email[:min(len(email), portico.MaxAddressLength)])
 	}
-	own := bucket + "\n" + remote
+	own := bucket + "\n" + network(remote)
 	known := a.familiar.knows(own)
 	if known {
 		bucket = own
 	}
-	if wait, ok := a.failures.Check(remote); !ok { // before the attempt: a guess must not learn that it was right
-		return Proof{}, tooManyFailures(wait)
+	if err := a.MayTry(remote); err != nil {
+		return Proof{}, err
 	}
 	if wait, ok := a.signIns.Take(bucket); !ok {
 		return Proof{}, rateLimited(wait, "Too many sign-ins for this account. Try again later.")

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -205,5 +206,33 @@ func TestHashPassword(t *testing.T) {
 	}
 	if w.hasher.Count() != 0 {
 		t.Error("a refused password was hashed")
+	}
+}
+
+// TestOneNetwork: who has a network of IPv6 is one to every limit, whichever of
+// its addresses they come from, and is told so before an attempt.
+func TestOneNetwork(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range FailureRate().Events {
+		remote := fmt.Sprintf("2001:db8:0:1::%x", i)
+		if err := w.Refused(remote, errWrongPassword()); portico.KindOf(err) != portico.KindUnauthorized {
+			t.Fatalf("%s: %v", remote, err)
+		}
+	}
+	for i := range 2 * MailRequestRate().Events {
+		if err := w.MayAskForMail(fmt.Sprintf("%d@example.com", i), fmt.Sprintf("2001:db8:0:1:%x::", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for remote, limited := range map[string]bool{
+		"2001:db8:0:1:ffff::1": true, "2001:db8:0:1::": true, "2001:db8:0:1::1%eth0": true,
+		"2001:db8:0:2::1": false, "192.0.2.1": false, "::ffff:192.0.2.1": false, "@": false,
+	} {
+		for what, err := range map[string]error{"tries": w.MayTry(remote), "asks for mail": w.MayAskForMail("ada@example.com", remote)} {
+			if (portico.KindOf(err) == portico.KindRateLimited) != limited || (err != nil) != limited {
+				t.Errorf("%s %s: %v", remote, what, err)
+			}
+		}
 	}
 }

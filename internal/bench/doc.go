@@ -27,5 +27,10 @@
 // plain program does not do; rows of the report on one connection show the
 // product where grouping cannot help it.
 //
+// On PostgreSQL the floor of a list is the same handler over database/sql with
+// the same two reads, each a statement of its own without a transaction; that
+// of a create is CREATE DATABASE of the product's own template and nothing
+// else. Both go to the product's server, whose data is synced as it ships.
+//
 // Start with TestRatios in ratios_test.go, then floor_test.go.
 package bench

@@ -289,9 +289,13 @@ func (f *floor) update(r *http.Request) (int, []byte, error) {
 }
 
 func (f *floor) readPortal(id string) (portico.Portal, error) {
+	return portalOf(id, f.registry.reads[readPortal].QueryRowContext(context.Background(), id))
+}
+
+func portalOf(id string, row *sql.Row) (portico.Portal, error) {
 	p := portico.Portal{ID: id}
 	var created, modified int64
-	err := f.registry.reads[readPortal].QueryRowContext(context.Background(), id).Scan(&p.OrganizationID, &p.Name, &p.APIName,
+	err := row.Scan(&p.OrganizationID, &p.Name, &p.APIName,
 		&p.Description, &p.CustomDomain, &p.DomainStatus, &p.State, &p.Generation, &created, &p.CreatedBy, &modified, &p.ModifiedBy)
 	if err == nil && p.State != portico.PortalActive {
 		err = fmt.Errorf("%s is %s", id, p.State)

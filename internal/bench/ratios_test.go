@@ -8,15 +8,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
 
 var (
-	ratios   = flag.Bool("ratios", false, "measure the product beside the floor, for up to an hour")
-	write    = flag.Bool("write", false, "write what was measured to docs/benchmarks.md")
-	only     = flag.String("only", "", "measure only targets whose group has this name")
-	profiles = flag.String("profiles", filepath.Join(os.TempDir(), "portico-profiles"), "where profiles of the product are kept")
+	ratios    = flag.Bool("ratios", false, "measure the product beside the floor, for up to an hour")
+	write     = flag.Bool("write", false, "write what was measured to docs/benchmarks.md")
+	only      = flag.String("only", "", "measure only the groups whose names begin with this")
+	databases = flag.Int("databases", 1000, "portals of the larger installation in PostgreSQL")
+	profiles  = flag.String("profiles", filepath.Join(os.TempDir(), "portico-profiles"), "where profiles of the product are kept")
 )
 
 // TestRatios measures every target and says which are met. A missed target is
@@ -45,8 +47,11 @@ func TestRatios(t *testing.T) { //nolint:paralleltest // nothing else may run be
 		{"guests", measureGuests},
 		{"move", measureMove},
 		{"other", measureOther},
+		{"postgres-list", measurePostgresList},
+		{"postgres-create", measurePostgresCreate},
+		{"postgres-many", measurePostgresMany},
 	} {
-		if *only != "" && *only != group.name {
+		if !strings.HasPrefix(group.name, *only) {
 			continue
 		}
 		t.Run(group.name, func(t *testing.T) { group.measure(t, &r) })

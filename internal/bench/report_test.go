@@ -57,6 +57,11 @@ func (r *report) below(target string, most float64, values []float64) {
 	r.rows = append(r.rows, result{target, fmt.Sprintf("≤ %v", most), s.String(), verdict(s.median <= most), "", ""})
 }
 
+func (r *report) above(target string, least float64, values []float64) {
+	s := spreadOf(values)
+	r.rows = append(r.rows, result{target, fmt.Sprintf("≥ %v", least), s.String(), verdict(s.median >= least), "", ""})
+}
+
 func (r *report) plain(target, measured string) {
 	r.rows = append(r.rows, result{target: target, measured: measured})
 }
@@ -100,7 +105,7 @@ func (r *report) write(path string) error {
 		fmt.Fprintf(&b, "\n## What the profile shows: %s\n\n```\n%s```\n", row.target, topOf(row.profile))
 	}
 	b.WriteString("\n## Again\n\n```\nmake bench\ngo test -count=1 -timeout 60m -run '^TestRatios$' ./internal/bench -args -ratios -only list -profiles DIR\n```\n\n" +
-		"The second measures one group: list, invite, bulk, create, many, start, stream, guests or other. CPU profiles of the product are kept in DIR.\n")
+		"The second measures one group: list, invite, bulk, create, many, start, stream, guests, other, or all of postgres. CPU profiles of the product are kept in DIR.\n")
 	return os.WriteFile(path, b.Bytes(), 0o644)
 }
 

@@ -33,16 +33,16 @@ type product struct {
 	account      string
 }
 
-func openProduct(t *testing.T, dir string) *product {
+func openProduct(t *testing.T, dir string, setups ...wiretest.Setup) *product {
 	t.Helper()
 	sink, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sink.Close() })
-	n, err := wiretest.Open(dir, func(_ *node.Config, o *node.Options) {
+	n, err := wiretest.Open(dir, append(setups, func(_ *node.Config, o *node.Options) {
 		o.Log = slog.New(slog.NewTextHandler(sink, nil))
-	})
+	})...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,17 +59,7 @@ func newFolder(t *testing.T, guests ...int) (dir string, organization, account s
 	}
 	p := openProduct(t, dir)
 	defer p.node.Close()
-	o, err := p.node.Control.CreateOrganization(t.Context(), control.OrganizationCreate{Name: "Acme", Kind: portico.Production})
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := p.node.Control.CreateAccount(t.Context(), control.AccountCreate{
-		Email: address, Password: password, OrganizationID: o.ID, Role: portico.Admin,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.organization = o.ID
+	p.found()
 	s := p.service(p.personalToken())
 	for i, n := range guests {
 		id := mustCreate(t, s, fmt.Sprintf("first-%d", i))
@@ -81,7 +71,24 @@ func newFolder(t *testing.T, guests ...int) (dir string, organization, account s
 		}
 		portals = append(portals, id)
 	}
-	return dir, o.ID, made.Account.ID, portals
+	return dir, p.organization, p.account, portals
+}
+
+// found makes the organization and its administrator.
+func (p *product) found() {
+	t := p.t
+	t.Helper()
+	o, err := p.node.Control.CreateOrganization(t.Context(), control.OrganizationCreate{Name: "Acme", Kind: portico.Production})
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := p.node.Control.CreateAccount(t.Context(), control.AccountCreate{
+		Email: address, Password: password, OrganizationID: o.ID, Role: portico.Admin,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.organization, p.account = o.ID, made.Account.ID
 }
 
 func mustCreate(t *testing.T, s *service, name string) string {

@@ -177,7 +177,8 @@ func guestEvent(p portico.Portal, action portico.Action, accountID string, from 
 }
 
 // AskAgain tells the inviter that who holds the token of an expired invitation
-// asks for another: once for each generation, however often it is asked.
+// asks for another, and notes it: once for each generation while the mail is
+// kept, however often it is asked.
 func (c *Control) AskAgain(ctx context.Context, way Way, from Origin) error {
 	return c.store.Update(ctx, func(tx *store.Tx) error {
 		d, err := c.doorway(tx, "", way)
@@ -187,20 +188,41 @@ func (c *Control) AskAgain(ctx context.Context, way Way, from Origin) error {
 		if !d.Step.Renewable() {
 			return errNotNow
 		}
-		i := d.Inviting
-		inviter, err := tx.Account(i.ModifiedBy)
-		if portico.KindOf(err) == portico.KindNotFound {
-			return nil // nobody is left who could be told
+		i, p := d.Inviting, d.Portal.Portal
+		asked, err := tx.AskedAgain(i.ID, i.Generation)
+		if err != nil || asked {
+			return err
 		}
-		if err != nil {
+		told, err := answersFor(tx, p.OrganizationID, i.ModifiedBy)
+		if err != nil || told.ID == "" {
+			return err
+		}
+		if err := tx.InsertEvents(guestEvent(p, portico.ActionGuestAskedAgain, i.AccountID, from)); err != nil {
 			return err
 		}
 		return tx.InsertMails([]store.Mail{{
-			Template: store.TemplateAsked, OrganizationID: d.Portal.Portal.OrganizationID, PortalID: i.PortalID,
-			AccountID: inviter.ID, InviterID: inviter.ID, InvitationID: i.ID, Generation: i.Generation,
-			Host: store.MailHost(inviter.EmailKey),
+			Template: store.TemplateAsked, OrganizationID: p.OrganizationID, PortalID: i.PortalID,
+			AccountID: told.ID, InviterID: told.ID, InvitationID: i.ID, Generation: i.Generation,
+			Host: store.MailHost(told.EmailKey),
 		}})
 	})
+}
+
+// answersFor returns who is told what guests ask of an inviter: the inviter, or
+// where they administer the organization no more, and may not know its guests,
+// whoever does so longest. It is none where nobody does.
+func answersFor(tx *store.Tx, organizationID, inviterID string) (portico.Account, error) {
+	all, err := tx.Members(organizationID)
+	told := ""
+	for _, m := range all {
+		if m.Role.Administers() && (told == "" || m.AccountID == inviterID) {
+			told = m.AccountID
+		}
+	}
+	if err != nil || told == "" {
+		return portico.Account{}, err
+	}
+	return tx.Account(told)
 }
 
 // LeavePortal ends a guest's access to a portal, as a removal does, by the

@@ -153,6 +153,9 @@ func (c *Control) CodeState(ctx context.Context, challengeID, browser string) (C
 // wrong code is KindUnauthorized; auth.CodeAttempts of them, or time, end the
 // challenge.
 func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, code string, from Origin) (Arrival, error) {
+	if err := c.auth.MayTry(from.Remote); err != nil {
+		return Arrival{}, err
+	}
 	var wrong bool
 	a, err := c.arriving(ctx, func(tx *store.Tx) (Arrival, error) {
 		wrong = false

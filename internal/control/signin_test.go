@@ -359,3 +359,74 @@ func TestChallengeMailNames(t *testing.T) {
 		t.Errorf("the mails name %v", named)
 	}
 }
+
+// TestAskAgain: who asks for another invitation is noted once, and who
+// administers the organization no more is not told of its guests.
+func TestAskAgain(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	heir := o.account(o.by.OrganizationID, "heir@example.com")
+	portal := o.portal("Late")
+	o.invite(portal.ID, "late@example.com", "later@example.com")
+	ways := map[string]control.Way{}
+	o.no(o.store.Update(t.Context(), func(tx *store.Tx) error {
+		all, err := tx.Invitations(portal.ID, store.Page{Limit: 10}, "")
+		for _, i := range all {
+			link := o.MailTarget(store.MailPage{Mail: store.Mail{
+				Template: store.TemplateInvited, PortalID: portal.ID, InvitationID: i.ID, Generation: i.Generation,
+			}}).Link
+			ways[i.Email] = control.Way{PortalID: portal.ID, Token: link[strings.LastIndexByte(link, '/')+1:]}
+			if _, err := tx.BounceInvitation(i.ID, i.Generation); err != nil {
+				return err
+			}
+		}
+		return err
+	}))
+	for range 3 {
+		o.no(o.AskAgain(t.Context(), ways["late@example.com"], home))
+	}
+	o.no(o.RemoveMember(t.Context(), o.by.OrganizationID, "admin@example.com"))
+	o.no(o.AskAgain(t.Context(), ways["later@example.com"], home))
+	told, noted := map[string]int{}, 0
+	o.no(o.store.View(t.Context(), func(tx *store.Tx) error {
+		mails, err := tx.Mails(10)
+		for _, m := range mails {
+			if m.Template == store.TemplateAsked {
+				told[m.AccountID+" "+m.Guest]++
+			}
+		}
+		if err != nil {
+			return err
+		}
+		events, err := tx.FindEvents(o.by.OrganizationID, store.EventFilter{
+			PortalID: portal.ID, Action: portico.ActionGuestAskedAgain, Limit: 10,
+		})
+		noted = len(events)
+		return err
+	}))
+	if len(told) != 2 || told[o.by.AccountID+" late@example.com"] != 1 || told[heir+" later@example.com"] != 1 {
+		t.Errorf("told: %v", told)
+	}
+	if noted != 2 {
+		t.Errorf("noted %d times", noted)
+	}
+}
+
+// TestCodesAfterFailures: from where too much failed not even the right code is
+// taken, so that guesses learn nothing; from elsewhere it is.
+func TestCodesAfterFailures(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	id, err := o.AskCode(t.Context(), control.Way{}, "admin@example.com", "browser", home)
+	o.no(err)
+	code := o.MailTarget(store.MailPage{Mail: store.Mail{Template: store.TemplateCode, ChallengeID: id}}).Code
+	for range auth.FailureRate().Events {
+		_, err := o.EnterCode(t.Context(), "", "no challenge", "browser", code, home)
+		wantKind(t, err, portico.KindUnauthorized)
+	}
+	_, err = o.EnterCode(t.Context(), "", id, "browser", code, home)
+	wantKind(t, err, portico.KindRateLimited)
+	if a, err := o.EnterCode(t.Context(), "", id, "browser", code, control.Origin{Remote: "192.0.2.2"}); err != nil || a.Cookie == "" {
+		t.Errorf("from elsewhere: %v", err)
+	}
+}

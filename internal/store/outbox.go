@@ -84,6 +84,13 @@ func (tx *Tx) InsertMails(mails []Mail) error {
 		})
 }
 
+// AskedAgain reports whether the outbox has a mail that asks for another
+// invitation in place of this generation of one.
+func (tx *Tx) AskedAgain(invitationID string, generation int) (bool, error) {
+	return tx.exists(`SELECT COUNT(*) FROM outbox WHERE invitation_id = $1 AND generation = $2 AND template = 'asked'`,
+		invitationID, generation)
+}
+
 // MailPage is a mail with what is shown of it.
 type MailPage struct {
 	Mail

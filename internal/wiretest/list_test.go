@@ -233,8 +233,7 @@ func (w *World) crowd(portal string, n int, name string) {
 
 // TestLongList streams a list that is larger than the memory it may take, lets
 // a slow reader hold up nobody, and is cut when its portal is deleted.
-func TestLongList(t *testing.T) {
-	t.Parallel()
+func TestLongList(t *testing.T) { //nolint:paralleltest // alone: the heap that it measures is the process's
 	guests, name := 100_000, "Crowd"
 	if raceEnabled || testing.Short() { // as many bytes as fit into no socket's buffer, in fewer rows
 		guests, name = 4_000, strings.Repeat("😀", 80)
