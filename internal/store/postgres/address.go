@@ -45,6 +45,11 @@ func parseAddress(text string) (*address, error) {
 	if err != nil {
 		return nil, portico.Errorf(portico.KindInvalid, "The database's address cannot be used: %s", withoutPassword(err, u))
 	}
+	if query := u.Query(); query.Has("password") || query.Has("user") { // there they would be shown
+		query.Del("user")
+		query.Del("password")
+		u.RawQuery, u.User = query.Encode(), url.UserPassword(base.User, base.Password)
+	}
 	base.ConnectTimeout = dialTimeout
 	base.RuntimeParams["application_name"] = "portico"
 	base.DialFunc = (&net.Dialer{
@@ -57,9 +62,12 @@ func parseAddress(text string) (*address, error) {
 
 func withoutPassword(err error, u *url.URL) string {
 	text := err.Error()
-	if password, ok := u.User.Password(); ok && password != "" {
-		text = strings.ReplaceAll(text, password, "…")
-		text = strings.ReplaceAll(text, url.QueryEscape(password), "…")
+	inside, _ := u.User.Password()
+	for _, password := range []string{inside, u.Query().Get("password")} {
+		if password != "" {
+			text = strings.ReplaceAll(text, password, "…")
+			text = strings.ReplaceAll(text, url.QueryEscape(password), "…")
+		}
 	}
 	return text
 }

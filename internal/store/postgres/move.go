@@ -53,13 +53,18 @@ type move struct {
 // look reads how much there is, and refuses what a copy by schema leaves out.
 func (m *move) look(ctx context.Context) error {
 	return m.source.inside(ctx, m.from, func(a *session) error {
-		var objects int
+		var objects, prepared int
 		err := a.query(`SELECT (SELECT COUNT(*) FROM pg_largeobject_metadata),
+			(SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = current_database()),
 			(SELECT COALESCE(SUM(pg_table_size(oid)), 0)::bigint FROM pg_class WHERE relkind IN ('r', 'm')
-			AND relnamespace IN ('`+schemaName+`'::regnamespace, '`+appSchema+`'::regnamespace))`, nil, &objects, &m.total)
+			AND relnamespace IN ('`+schemaName+`'::regnamespace, '`+appSchema+`'::regnamespace))`, nil, &objects, &prepared, &m.total)
 		if err == nil && objects > 0 {
 			err = portico.Errorf(portico.KindConflict,
 				"The portal's app keeps %d large objects in its database, which cannot be moved. It has to keep them in tables of its schema.", objects)
+		}
+		if err == nil && prepared > 0 { // neither their rows nor their locks can be copied
+			err = portico.Errorf(portico.KindConflict,
+				"The portal's app has prepared %d transactions to commit and left them open. It has to commit them, or roll them back, before the portal can be moved.", prepared)
 		}
 		return err
 	})
@@ -137,7 +142,7 @@ func digests(ctx context.Context, s *server, name string) (lines []string, err e
 		a.link.limit = stepLimit
 		defer func() { a.link.limit = statementLimit }()
 		for kinds, text := range map[string]string{
-			`'r', 'm'`: `COUNT(*)::text || ' ' || COALESCE(SUM(('x' || LEFT(MD5(textin(record_out(t))), 15))::bit(60)::bigint), 0)::text`,
+			`'r', 'm'`: `COUNT(*)::text || ' ' || COALESCE(SUM(('x' || LEFT(MD5(textin(record_out(t.*))), 15))::bit(60)::bigint), 0)::text`,
 			`'S'`:      `MAX(last_value)::text || ' ' || BOOL_OR(is_called)::text`,
 		} {
 			names, err := a.column(`SELECT relname::text FROM pg_class WHERE relkind IN (` + kinds + `)

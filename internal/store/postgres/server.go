@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
@@ -126,6 +127,13 @@ func (s *server) session(ctx context.Context, fn func(*session) error) error {
 	a := &session{conn: c, server: s}
 	defer a.end()
 	c.link.uses++
+	if c.link.uses == 1 {
+		// Others may make things in the schemas of some databases, an operator
+		// above all: none of them is to be taken for the server's own.
+		if err := a.exec(statementLimit, "SET search_path = pg_catalog"); err != nil {
+			return err
+		}
+	}
 	return fn(a)
 }
 
@@ -185,6 +193,12 @@ func (a *session) lock(ctx context.Context, name string) error {
 		if err := a.query(`SELECT pg_try_advisory_lock($1)`, []any{key}, &taken); err != nil {
 			return err
 		}
+		if !taken && attempt > 1 { // who has it is no neighbour in passing, then
+			var err error
+			if taken, err = a.seize(key); err != nil {
+				return err
+			}
+		}
 		if taken {
 			a.locked = true
 			return nil
@@ -193,6 +207,31 @@ func (a *session) lock(ctx context.Context, name string) error {
 			return err
 		}
 	}
+}
+
+// appsAtLock are the connections of apps that hold a lock of ours or wait for
+// it. A lock needs no rights, but that of connecting to the database of
+// administration, which everybody has in some.
+const appsAtLock = ` FROM pg_locks l JOIN pg_stat_activity s USING (pid)
+	WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32) | l.objid::bigint = %d
+	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+	AND s.usename LIKE 'p\_%%\_app' AND pg_has_role(s.usesysid, 'USAGE')`
+
+// seize takes a lock that an app keeps from us: its connections end, and we are
+// next in line. It reports false when no app is in the way.
+func (a *session) seize(key int64) (bool, error) {
+	apps := fmt.Sprintf(appsAtLock, key)
+	var n int
+	if err := a.query(`SELECT COUNT(*)`+apps, nil, &n); err != nil || n == 0 {
+		return false, err
+	}
+	err := a.within("BEGIN; SET LOCAL lock_timeout = '1s'", func() error {
+		return a.exec(statementLimit, `SELECT pg_terminate_backend(pid)`+apps, fmt.Sprintf("SELECT pg_advisory_lock(%d)", key))
+	})
+	if codeOf(err) == codeLockNotAvailable { // a neighbour had it before us
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func lockKey(name string) int64 {
@@ -359,7 +398,7 @@ func (s *server) makeRegistry(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
-			return portico.WrapError(portico.KindUnavailable, err, "The registry's database %s does not exist and cannot be made.", s.database)
+			return portico.WrapError(portico.KindUnavailable, errors.New(err.Error()), "The registry's database %s does not exist and cannot be made.", s.database)
 		}
 		return a.exec(statementLimit, "REVOKE ALL ON DATABASE "+name+" FROM PUBLIC")
 	})

@@ -64,11 +64,12 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 			return err
 		}
 	}
-	err := a.exec(createLimit, "CREATE DATABASE "+quote(name)+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"+s.strategy())
+	err := a.exec(createLimit, "CREATE DATABASE "+quote(name)+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'"+s.strategy()+" CONNECTION LIMIT 0")
 	if err != nil {
 		return err
 	}
-	if err := a.exec(statementLimit, "REVOKE ALL ON DATABASE "+quote(name)+" FROM PUBLIC"); err != nil {
+	if err := a.exec(statementLimit, "REVOKE ALL ON DATABASE "+quote(name)+" FROM PUBLIC",
+		"ALTER DATABASE "+quote(name)+" CONNECTION LIMIT -1"); err != nil {
 		return err
 	}
 	inside := s.in(name)
