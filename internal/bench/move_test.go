@@ -50,7 +50,7 @@ func measureMove(t *testing.T, r *report) {
 		from, to := servers[i%2], servers[(i+1)%2]
 		no(to.Run(t.Context(), "postgres", "CREATE DATABASE raw OWNER "+pgtest.Owner))
 		began := time.Now()
-		out, err := exec.CommandContext(t.Context(), "sh", "-c", `pg_dump -Fc -d "$1" -n app | pg_restore --single-transaction --no-owner -d "$2"`, "sh", //nolint:gosec // the test's own
+		out, err := exec.CommandContext(t.Context(), "sh", "-c", `pg_dump -Fc -d "$1" -n app | pg_restore --single-transaction --no-owner -d "$2"`, "sh",
 			from.URL(pgtest.Superuser, w.Place(portal).Name), to.URL(pgtest.Superuser, "raw")).CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
