@@ -45,6 +45,7 @@ func TestRatios(t *testing.T) { //nolint:paralleltest // nothing else may run be
 		{"start", measureStart},
 		{"stream", measureStream},
 		{"guests", measureGuests},
+		{"move", measureMove},
 		{"other", measureOther},
 		{"postgres-list", measurePostgresList},
 		{"postgres-create", measurePostgresCreate},

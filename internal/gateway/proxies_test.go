@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,7 +33,8 @@ type proxied struct {
 	*wiretest.World
 
 	app    *httptest.Server
-	port   string // of the proxy
+	asked  atomic.Int64 // how often the app was
+	port   string       // of the proxy
 	portal string
 }
 
@@ -64,6 +66,7 @@ func freePort(t *testing.T) string {
 }
 
 func (p *proxied) greet(w http.ResponseWriter, r *http.Request) {
+	p.asked.Add(1)
 	all := r.Header.Values(gateway.IdentityHeader)
 	if len(all) != 1 {
 		http.Error(w, fmt.Sprintf("%d statements", len(all)), http.StatusUnauthorized)
@@ -233,20 +236,13 @@ func (p *proxied) story(t *testing.T) {
 	want(t, page, http.StatusOK, "/reports?year=2026&all=1 "+guestEmail+" "+p.portal)
 	want(t, b.Get(home+"/-/"), http.StatusOK, "Signed in as")
 
-	// What a client says of itself does not reach the app.
-	forged, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+p.port+"/", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	forged.Host = strings.TrimPrefix(home, "http://")
-	forged.Header.Set(gateway.IdentityHeader, "forged")
-	answer, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(forged)
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer.Body.Close()
-	if answer.StatusCode == http.StatusOK {
-		t.Error("a forged statement reached the app")
+	// What a client says of itself does not reach the app, nor does a guest who
+	// claims to be at their own portal while they ask for another's app.
+	host := strings.TrimPrefix(home, "http://")
+	p.refused(t, host, gateway.IdentityHeader, "forged")
+	other := strings.TrimPrefix(p.PortalURL(p.Portal("Other")), "http://")
+	for name, value := range b.Cookies(home) {
+		p.refused(t, other, "Cookie", name+"="+value, "X-Forwarded-Host", host)
 	}
 
 	if a := p.Do(http.MethodDelete, "/v1/portal/"+p.portal+"/users/"+p.accountID(guestEmail), p.Admin.Token, nil); a.Status != http.StatusOK {
@@ -255,6 +251,28 @@ func (p *proxied) story(t *testing.T) {
 	page = b.Get(home + "/reports")
 	if page.Status != http.StatusForbidden || !strings.Contains(page.Text(), "You have no access to Behind") {
 		t.Errorf("after the removal: %s %d %s", page.URL, page.Status, page.Text())
+	}
+}
+
+// refused fails when a request with these headers reaches the app.
+func (p *proxied) refused(t *testing.T, host string, headers ...string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:"+p.port+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	before := p.asked.Load()
+	answer, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode == http.StatusOK || p.asked.Load() != before {
+		t.Errorf("%v reached the app: %d", headers[:1], answer.StatusCode)
 	}
 }
 
