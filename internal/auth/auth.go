@@ -40,7 +40,7 @@ type Auth struct {
 	used     *usage
 
 	invitations, codes, resets, browsers *keyring.MAC
-	mailTo, mailFrom                     *Limiter
+	mailTo, mailFrom, mailStrangers      *Limiter
 }
 
 // New returns an Auth. Start begins the work that it does in the background.
@@ -79,7 +79,9 @@ func New(config Config) *Auth {
 		resets:      config.Ring.MAC(keyring.LabelResets),
 		browsers:    config.Ring.MAC(keyring.LabelBrowsers),
 		mailTo:      NewLimiter(config.Mails, DefaultLimiterKeys, now),
-		mailFrom:    NewLimiter(Rate{2 * config.Mails.Events, config.Mails.Per}, DefaultLimiterKeys, now),
+
+		mailStrangers: NewLimiter(Rate{config.Mails.Events, strangersDay * config.Mails.Per}, DefaultLimiterKeys, now),
+		mailFrom:      NewLimiter(Rate{2 * config.Mails.Events, config.Mails.Per}, DefaultLimiterKeys, now),
 	}
 }
 

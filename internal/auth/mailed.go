@@ -19,7 +19,9 @@ const (
 )
 
 // MailRequestRate is how many codes and links one address, and half of how many
-// one remote address, may ask for.
+// one remote address, may ask for. Where the account was not signed in to lately
+// may ask for no more in a whole day: fewer than portico.MaxSolicitedMail, so
+// that some are left to its holder.
 func MailRequestRate() Rate { return Rate{Events: 6, Per: time.Hour} }
 
 // MailedCode returns the six digits of a challenge. They are a function of its
@@ -72,17 +74,29 @@ func PeekInvitation(token string) (invitationID string) {
 	return ""
 }
 
+// strangersDay is in how many times its Per strangers may ask for a rate's events.
+const strangersDay = 24
+
 // MayAskForMail counts a request for a code or a link for an address, from a
 // remote address. It is KindRateLimited when there were too many, whether
-// anybody has the address or not.
+// anybody has the address or not. Where its account was signed in to before has
+// a count of its own, as in SignIn: whoever asks elsewhere keeps no holder out.
 func (a *Auth) MayAskForMail(key, remote string) error {
-	for _, limit := range []struct {
+	type count struct {
 		of  *Limiter
 		key string
-	}{{a.mailFrom, network(remote)}, {a.mailTo, key}} {
-		if wait, ok := limit.of.Take(limit.key); !ok {
+	}
+	counts := []count{{a.mailFrom, network(remote)}, {a.mailTo, key}, {a.mailStrangers, key}}
+	if own := key + "\n" + network(remote); a.familiar.knows(own) {
+		counts = []count{{a.mailFrom, network(remote)}, {a.mailTo, own}}
+	}
+	for _, c := range counts {
+		if wait, ok := c.of.Take(c.key); !ok {
 			return rateLimited(wait, "Too many mails were asked for. Try again later.")
 		}
 	}
 	return nil
 }
+
+// Came notes that who has an address came in from a remote address by a code.
+func (a *Auth) Came(key, remote string) { a.familiar.note(key + "\n" + network(remote)) }

@@ -157,6 +157,7 @@ func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, c
 		return Arrival{}, err
 	}
 	var wrong bool
+	var account portico.Account
 	a, err := c.arriving(ctx, func(tx *store.Tx) (Arrival, error) {
 		wrong = false
 		ch, ok, err := tx.TryChallenge(challengeID, auth.HashSecret(browser), auth.CodeAttempts)
@@ -174,20 +175,22 @@ func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, c
 		if err != nil {
 			return Arrival{}, err
 		}
-		return c.passCode(tx, ch, before, from)
+		if account, err = tx.Account(ch.AccountID); err != nil {
+			return Arrival{}, err
+		}
+		return c.passCode(tx, ch, account, before, from)
 	})
-	if err == nil && wrong {
+	switch {
+	case err == nil && !wrong:
+		c.auth.Came(account.EmailKey, from.Remote)
+	case err == nil:
 		err = c.auth.Refused(from.Remote, portico.Errorf(portico.KindUnauthorized, "That code is not the right one."))
 	}
 	return a, err
 }
 
 // passCode does what a right code is for.
-func (c *Control) passCode(tx *store.Tx, ch store.Challenge, before Doorway, from Origin) (Arrival, error) {
-	account, err := tx.Account(ch.AccountID)
-	if err != nil {
-		return Arrival{}, err
-	}
+func (c *Control) passCode(tx *store.Tx, ch store.Challenge, account portico.Account, before Doorway, from Origin) (Arrival, error) {
 	way := Way{PortalID: ch.PortalID}
 	if ch.Kind == store.ChallengeSignIn {
 		if !account.Proven {
@@ -200,6 +203,7 @@ func (c *Control) passCode(tx *store.Tx, ch store.Challenge, before Doorway, fro
 	if err := holder.show(tx, ticket{invitationID: ch.InvitationID, generation: ch.Generation}); err != nil {
 		return Arrival{}, err
 	}
+	var err error
 	switch holder.Step {
 	case portico.StepProve:
 		err = prove(tx, account.ID, "", "")

@@ -430,3 +430,30 @@ func TestCodesAfterFailures(t *testing.T) {
 		t.Errorf("from elsewhere: %v", err)
 	}
 }
+
+// TestAskingKeepsNobodyOut: whoever asks for a guest's codes elsewhere leaves
+// some of the day's to them, where they came in before.
+func TestAskingKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	ask := func(from control.Origin) (string, error) {
+		return o.AskCode(t.Context(), control.Way{}, "admin@example.com", "browser", from)
+	}
+	id, err := ask(home)
+	o.no(err)
+	code := o.MailTarget(store.MailPage{Mail: store.Mail{Template: store.TemplateCode, ChallengeID: id}}).Code
+	_, err = o.EnterCode(t.Context(), "", id, "browser", code, home)
+	o.no(err)
+	mailed := 1
+	for i := range 3 * portico.MaxSolicitedMail {
+		if _, err := ask(control.Origin{Remote: fmt.Sprintf("198.51.100.%d", i)}); err == nil {
+			mailed++
+		}
+	}
+	if mailed >= portico.MaxSolicitedMail {
+		t.Errorf("strangers had all %d mails of a day", mailed)
+	}
+	if _, err := ask(home); err != nil {
+		t.Errorf("the holder is kept out: %v", err)
+	}
+}

@@ -20,7 +20,7 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 	if err != nil {
 		return err
 	}
-	database, args := s.database, []string{"--format=custom"}
+	database, args := s.database, []string{"--format=custom", "--lock-wait-timeout=" + lockWait}
 	if at.Name != "" {
 		entry, err := e.handles.acquire(ctx, at, false)
 		if err != nil {

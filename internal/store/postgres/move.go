@@ -88,7 +88,7 @@ func (m *move) pour(ctx context.Context, into *address, database, schema string)
 	read := make(chan error, 1)
 	go func() {
 		// Packing would take longer than the way is worth.
-		err := runProgram(ctx, m.source.address(), nil, out, "pg_dump", m.from, "--format=custom", "--compress=0", "--schema="+schema)
+		err := runProgram(ctx, m.source.address(), nil, out, "pg_dump", m.from, "--format=custom", "--compress=0", "--lock-wait-timeout="+lockWait, "--schema="+schema)
 		if err != nil {
 			cancel(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -114,5 +115,25 @@ func TestCopyOfAnApp(t *testing.T) {
 	next.Generation++
 	if err := e.Copy(t.Context(), id.Place(), next, nil); portico.KindOf(err) != portico.KindConflict {
 		t.Errorf("with a prepared transaction: %v", err)
+	}
+}
+
+// TestBackupPastLock: an app that keeps a table locked does not keep a backup
+// waiting for ever.
+func TestBackupPastLock(t *testing.T) {
+	t.Parallel()
+	_, e := openAdministration(t)
+	id := newID(t)
+	c, err := outside(t, admit(t, e, id, "secret", false))
+	noError(t, err)
+	_, err = c.Exec(t.Context(), `CREATE TABLE held (id INT)`)
+	noError(t, err)
+	_, err = c.Exec(t.Context(), `BEGIN; LOCK TABLE held`)
+	noError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err = e.Backup(ctx, id.Place(), filepath.Join(t.TempDir(), "copy"))
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "held") {
+		t.Errorf("the backup ended with %v", err)
 	}
 }
