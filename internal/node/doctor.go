@@ -62,6 +62,7 @@ func Examine(ctx context.Context, config Config, o Options) []Check {
 		// Opening the parts would make a new secret, or end at the wrong one.
 		return append(checks, Check{Name: "registry", Status: CheckWarn, Text: "not looked at: the secret comes first"})
 	}
+	o.Existing = true
 	core, err := OpenCore(config, false, o)
 	if err != nil {
 		return append(checks, Check{Name: "registry", Status: CheckFail, Text: err.Error()})

@@ -41,6 +41,9 @@ type Options struct {
 	Version    string
 	// Synchronous is the engine's; the power-loss test only.
 	Synchronous string
+	// Existing refuses a registry in PostgreSQL that does not exist.
+	Existing bool
+
 	// MorePortalSteps is the engine's; the test of upgrades only.
 	MorePortalSteps []store.Migration
 	// Rates lift the limits on guessing; tests only. Zero: the defaults.

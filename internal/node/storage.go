@@ -59,7 +59,7 @@ func (c *Core) openEngine(exclusive bool, o Options) (store.Engine, error) {
 			return nil, errSecretRequired
 		}
 		e, err := postgres.Open(context.Background(), postgres.Config{
-			URL: config.DatabaseURL, MaxHandles: config.OpenPortals, Now: o.Now, Log: o.Log, Failpoints: o.Failpoints,
+			URL: config.DatabaseURL, Existing: o.Existing, MaxHandles: config.OpenPortals, Now: o.Now, Log: o.Log, Failpoints: o.Failpoints,
 			MorePortalSteps: o.MorePortalSteps, Clusters: c.clusters,
 		})
 		if err != nil {

@@ -172,7 +172,7 @@ func RestoreRegistry(ctx context.Context, cfg Config, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
 	own := e.clusters.own
-	if err := own.examineRegistry(ctx); err != nil {
+	if err := own.examineRegistry(ctx, false); err != nil {
 		return err
 	}
 	err = own.session(ctx, func(a *session) error {

@@ -26,8 +26,11 @@ import (
 type Config struct {
 	// URL is the registry's database: postgres://role@host/database. Its server
 	// holds portals' databases too. The role needs CREATEDB and CREATEROLE. A
-	// registry that does not exist is made.
+	// registry that does not exist is made, unless Existing is set.
 	URL string
+
+	// Existing refuses a registry that does not exist: KindNotFound.
+	Existing bool
 
 	// Clusters reads which servers there are besides: the registry's list. It is
 	// asked when a cluster is met that is not known, and before each listing.
@@ -86,7 +89,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := e.start(ctx); err != nil {
+	if err := e.start(ctx, cfg.Existing); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
@@ -124,9 +127,9 @@ func build(cfg Config) (*Engine, error) {
 	return e, nil
 }
 
-func (e *Engine) start(ctx context.Context) error {
+func (e *Engine) start(ctx context.Context, existing bool) error {
 	own := e.clusters.own
-	if err := own.examineRegistry(ctx); err != nil {
+	if err := own.examineRegistry(ctx, existing); err != nil {
 		return err
 	}
 	if err := e.migrateRegistry(ctx); err != nil {

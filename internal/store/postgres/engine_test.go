@@ -336,6 +336,12 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
+	if _, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "typo"), Existing: true}); portico.KindOf(err) != portico.KindNotFound {
+		t.Errorf("a registry that must exist: %v", err)
+	}
+	if err := server.Run(t.Context(), "typo", "SELECT 1"); err == nil {
+		t.Error("looking for a registry made one")
+	}
 	e := openEngine(t, t.Name(), Config{})
 	noError(t, e.Close())
 	noError(t, server.Run(t.Context(), "registry", "UPDATE portico.schema_version SET version = 99"))

@@ -349,11 +349,15 @@ func (s *server) suits(found facts, user string, databases, roles, standby bool)
 	return nil
 }
 
-// examineRegistry makes the registry's database when there is none, and looks
-// whether the server and that database are ones that we can use.
-func (s *server) examineRegistry(ctx context.Context) error {
+// examineRegistry makes the registry's database when there is none and it need
+// not be an existing one, and looks whether the server and that database are
+// ones that we can use.
+func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 	err := s.session(ctx, func(*session) error { return nil })
-	if errors.Is(err, store.ErrAbsent) {
+	if absent := errors.Is(err, store.ErrAbsent); absent && existing {
+		return portico.WrapError(portico.KindNotFound, err,
+			"There is no database %s at %s. Mend the address, or begin with 'portico serve', which makes it.", s.database, s.address().url.Redacted())
+	} else if absent {
 		err = s.makeRegistry(ctx)
 	}
 	if err != nil {
