@@ -12,7 +12,7 @@ import (
 )
 
 // reserveSize is what is kept for the transactions that free space.
-const reserveSize = 256 << 10
+const reserveSize = 512 << 10
 
 // reserve is a file that holds room on the storage. When the registry cannot
 // write any more it is removed: in low-space mode only what frees space may
@@ -41,19 +41,21 @@ func (r *reserve) keep() {
 	}
 }
 
-// release gives the room up and enters low-space mode.
-func (r *reserve) release() {
+// release gives the room up and enters low-space mode. It reports false when
+// that had happened already.
+func (r *reserve) release() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.tried = r.now()
 	if r.isLow.Swap(true) {
-		return
+		return false
 	}
 	err := r.folder.root.Remove(reserveName)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
 	r.log.Error("the storage is full: only what frees space is accepted until there is room", "error", err)
+	return true
 }
 
 // low reports whether the engine is in low-space mode, after trying to leave it.

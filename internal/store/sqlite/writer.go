@@ -171,7 +171,9 @@ func (w *writer) settle(batch []*call) {
 	// Nothing of the batch is known to have happened, what a closure returned
 	// included: it may have seen rows of a neighbour that are gone now.
 	if isFull(err) && w.db.reserve != nil {
-		w.db.reserve.release()
+		if !w.db.reserve.release() {
+			w.shrink() // the reserve is used up
+		}
 		again = true
 	}
 	if w.db.suspect.Load() {
@@ -306,6 +308,23 @@ func (w *writer) giveUp(cause error) error {
 		return err
 	}
 	return unavailable(fmt.Errorf("sqlite: %s: %w", w.db.name, err))
+}
+
+// shrink gives the room of the write-ahead log back, once what is in it stands
+// in the database's file, where most of its pages have their room already. So
+// deleting goes on when the reserve is used up. It may come to nothing: nothing
+// is lost by that.
+func (w *writer) shrink() {
+	if err := w.ready(context.Background()); err != nil {
+		return // and so says the next update
+	}
+	var busy, frames, written int
+	if err := w.conn.query("PRAGMA wal_checkpoint(TRUNCATE)", &busy, &frames, &written); err != nil {
+		w.db.reserve.log.Warn("the write-ahead log could not be given up", "database", w.db.name, "error", err)
+		if unsure(w.conn.link.worst) {
+			w.distrust()
+		}
+	}
 }
 
 func (w *writer) distrust() {
