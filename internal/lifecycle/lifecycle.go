@@ -221,17 +221,24 @@ func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, 
 // only while it is used makes the portal unavailable too: an error without a
 // kind says that the database is not what its schema says. Damage of the
 // registry, which comes as KindUnavailable, and a caller that went away do not.
+// A portal that was deleted meanwhile is KindNotFound.
 func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Handle) error) error {
 	handle, err := l.Open(ctx, p)
 	if err != nil {
 		return err
 	}
 	defer handle.Release()
-	err = fn(handle)
-	if err == nil || portico.KindOf(err) != portico.KindInternal || ctx.Err() != nil {
+	if err = fn(handle); err == nil || ctx.Err() != nil {
 		return err
 	}
-	return l.openFailed(ctx, p, fmt.Errorf("%w: %w", store.ErrDamaged, err))
+	switch portico.KindOf(err) {
+	case portico.KindInternal:
+		return l.openFailed(ctx, p, fmt.Errorf("%w: %w", store.ErrDamaged, err))
+	case portico.KindUnavailable: // the portal may have been deleted meanwhile
+		return l.openFailed(ctx, p, err)
+	default:
+		return err
+	}
 }
 
 // openFailed decides what a failed open means. The registry is read again: the
