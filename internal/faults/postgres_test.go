@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"portico"
+	"portico/internal/failpoint"
 	"portico/internal/lifecycle"
 	"portico/internal/node"
 	"portico/internal/store"
@@ -310,7 +311,7 @@ func standstill(t *testing.T, pool *pgtest.Pool) {
 		answered <- a
 	}()
 	wrong := within(soon, func() []string {
-		if r, err := s.ask("hits"); err != nil || r.Hits == 0 || len(p.found(portico.PortalCreating)) == 0 {
+		if r, err := s.ask("hits"); err != nil || !slices.ContainsFunc(r.Points, func(seen failpoint.Point) bool { return seen.Name == lifecycle.PointCreateActivate }) {
 			return []string{"not there yet"}
 		}
 		return nil
