@@ -282,10 +282,20 @@ func (tab *Tab) WaitText(selector, text string) {
 		if err == nil {
 			return
 		}
-		if ctx.Err() != nil || !strings.Contains(err.Error(), "context with specified id") { // another page came meanwhile
+		if ctx.Err() != nil || !movedOn(err) {
 			tab.t.Fatalf("wait for %q in %s: %v\n%s", text, selector, err, tab.snapshot())
 		}
 	}
+}
+
+// movedOn reports whether the browser says that another page came meanwhile.
+func movedOn(err error) bool {
+	for _, words := range []string{"context with specified id", "navigated or closed", "context was destroyed"} {
+		if strings.Contains(err.Error(), words) {
+			return true
+		}
+	}
+	return false
 }
 
 // Picture writes a picture of the whole page to out/.
