@@ -311,7 +311,7 @@ func framedConsole(a *arena) {
 		if strings.Contains(policy, "unsafe") || got.Header.Get("X-Frame-Options") != "DENY" || got.Header.Get("Cache-Control") != "no-store" {
 			a.Errorf("%s: %v", path, got.Header)
 		}
-		for _, word := range []string{"<script>", "<style", " style=", " onclick=", `href="javascript:`, `action="javascript:`} {
+		for _, word := range []string{"<script>", "<style", " style=", " onclick=", `href="javascript:`, `src="javascript:`, `action="javascript:`} {
 			if strings.Contains(string(got.Body), word) {
 				a.Errorf("%s has %q", path, word)
 			}
