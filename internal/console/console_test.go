@@ -56,6 +56,8 @@ func TestMainPath(t *testing.T) {
 	guests := b.want(b.get("/portals/"+portal+"/guests"), http.StatusOK, "Ada Lovelace", "bob@example.com", "Invited", "2 shown")
 	b.want(b.get("/portals/"+portal+"/guests?status=active"), http.StatusOK, "No guest matches")
 	b.want(b.get("/portals/"+portal+"/guests?q=ada"), http.StatusOK, "1 shown")
+	b.want(b.get("/portals/"+portal+"/guests?q=%01"), http.StatusOK, "No guest matches")
+	b.want(b.get("/portals?q=%01"), http.StatusOK, "No portal is called that")
 	resend := regexp.MustCompile(`/portals/port_\w+/invitations/inv_\w+/resend`).FindString(guests.text)
 	b.want(b.goes(b.post(resend), "/portals/"+portal+"/guests"), http.StatusOK, "The invitation is sent again")
 	remove := regexp.MustCompile(`/portals/port_\w+/guests/user_\w+/remove`).FindString(guests.text)

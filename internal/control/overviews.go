@@ -32,7 +32,7 @@ const maxQuery = 200
 func cleanQuery(s string) string {
 	clean, err := portico.CleanText(s, maxQuery)
 	if err != nil {
-		return "\n"
+		return "\x00"
 	}
 	return clean
 }
