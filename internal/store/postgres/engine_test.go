@@ -314,12 +314,16 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	server := servers.Server(t, t.Name())
 	noError(t, server.Run(t.Context(), "postgres",
-		"CREATE ROLE poor LOGIN", "CREATE ROLE half LOGIN CREATEDB", "CREATE DATABASE sorted TEMPLATE template0 LOCALE 'C.UTF-8'"))
+		"CREATE ROLE poor LOGIN", "CREATE ROLE half LOGIN CREATEDB", "CREATE DATABASE sorted TEMPLATE template0 LOCALE 'C.UTF-8'",
+		`CREATE DATABASE "foreign"`, "CREATE DATABASE lent"))
+	noError(t, server.Run(t.Context(), "foreign", "CREATE TABLE theirs ()"))
 	for url, want := range map[string]string{
 		server.URL("poor", "postgres"):            "ALTER ROLE \"poor\" CREATEDB",
 		server.URL("half", "postgres"):            "ALTER ROLE \"half\" CREATEROLE",
 		server.URL("poor", "missing"):             "cannot be made",
 		server.URL(pgtest.Owner, "sorted"):        "LC_COLLATE 'C'",
+		server.URL(pgtest.Owner, "foreign"):       "holds 1 tables and views of something else",
+		server.URL(pgtest.Owner, "lent"):          `ALTER DATABASE "lent" OWNER TO "portico"`,
 		server.URL("nobody", "postgres"):          "does not let us in",
 		"postgres://u:s3cret@127.0.0.1:1/portico": "does not let us in",
 		"postgres://u:s3cret@[::1/portico":        "must read",
@@ -341,6 +345,10 @@ func TestRefused(t *testing.T) {
 	}
 	if err := server.Run(t.Context(), "typo", "SELECT 1"); err == nil {
 		t.Error("looking for a registry made one")
+	}
+	noError(t, server.Run(t.Context(), "postgres", "CREATE DATABASE empty OWNER "+pgtest.Owner))
+	if _, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "empty"), Existing: true}); portico.KindOf(err) != portico.KindNotFound {
+		t.Errorf("a registry that must exist, in an empty database: %v", err)
 	}
 	e := openEngine(t, t.Name(), Config{})
 	noError(t, e.Close())
@@ -379,6 +387,28 @@ func TestOutage(t *testing.T) {
 	noError(t, h.Update(t.Context(), one))
 	noError(t, e.Registry().View(t.Context(), one))
 	noError(t, e.Verify(t.Context(), id))
+}
+
+// TestStandingStill: the server ends a transaction of ours that nobody goes on
+// with, in the registry and in a portal's database, so that its locks go.
+func TestStandingStill(t *testing.T) {
+	t.Parallel()
+	e := closing(t, openEngine(t, t.Name(), Config{}))
+	id := newID(t)
+	noError(t, e.Create(t.Context(), id))
+	h, err := e.Open(t.Context(), id)
+	noError(t, err)
+	defer h.Release()
+	for what, d := range map[string]store.Database{"registry": e.Registry(), "portal": h} {
+		noError(t, d.Update(t.Context(), func(q store.SQL) error {
+			var limit string
+			err := q.QueryRow(`SELECT current_setting('idle_in_transaction_session_timeout')`).Scan(&limit)
+			if err == nil && limit != "10s" {
+				t.Errorf("%s: %s", what, limit)
+			}
+			return err
+		}))
+	}
 }
 
 // TestTwoNodes: what one node drops the other does not go on with.
