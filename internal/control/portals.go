@@ -82,11 +82,11 @@ func (c *Control) resume(portalID string, fence int64, failure error) {
 // this process.
 func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.PortalCreate, cluster string) (store.PortalRow, error) {
 	if cluster != "" {
-		listed, err := tx.ClusterListed(cluster)
+		open, err := tx.ClusterOpen(cluster)
 		if err != nil {
 			return store.PortalRow{}, err
 		}
-		if !listed {
+		if !open {
 			return store.PortalRow{}, portico.Errorf(portico.KindUnavailable, "The portal's place was taken out of use just now. Try again.")
 		}
 	}
