@@ -129,3 +129,24 @@ func TestBreaker(t *testing.T) {
 	noError(t, err)
 	noError(t, b.try(func() error { return nil }))
 }
+
+// TestPlainAddress makes a registry at an address that leaves TLS open: the
+// driver has two ways to each host then, and asks both for what is not there.
+func TestPlainAddress(t *testing.T) {
+	t.Parallel()
+	server := servers.Server(t, t.Name())
+	proxy, err := server.Proxy()
+	noError(t, err)
+	t.Cleanup(func() { _ = proxy.Close() })
+	at := strings.TrimSuffix(proxy.URL(pgtest.Owner, "registry"), "?sslmode=disable")
+	if _, err := Open(t.Context(), Config{URL: at, Existing: true}); portico.KindOf(err) != portico.KindNotFound {
+		t.Fatalf("a registry that is not there: %v", err)
+	}
+	e, err := Open(t.Context(), Config{URL: at})
+	noError(t, err)
+	id := newID(t)
+	noError(t, closing(t, e).Create(t.Context(), id))
+	if _, err := e.Open(t.Context(), newID(t)); !errors.Is(err, store.ErrAbsent) {
+		t.Errorf("a database that is not there: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"portico"
 	"portico/internal/store"
 )
 
@@ -104,24 +105,29 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 			return true, err
 		}
 	}
+	stages := store.StagesOf(ctx)
+	stages.Done(portico.StageDatabase)
 	if err := e.points.Hit(ctx, FailCreateDatabase); err != nil {
 		return true, unavailable(err)
 	}
 	if err := a.shut(name); err != nil {
 		return true, err
 	}
+	stages.Done(portico.StageRights)
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
 	if err := fill(ctx, a.server, name); err != nil {
 		return true, err
 	}
+	stages.Done(portico.StageIdentity)
 	if err := e.points.Hit(ctx, FailCreateIdentity); err != nil {
 		return true, unavailable(err)
 	}
 	if err := a.exec(statementLimit, "COMMENT ON DATABASE "+quote(name)+" IS "+literal(marker(id, e.now()))); err != nil {
 		return true, err
 	}
+	stages.Done(portico.StageMarker)
 	return true, unavailableIf(e.points.Hit(ctx, FailCreateDone))
 }
 

@@ -63,7 +63,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 	at.serverID = c.ServerID
 	s := &server{
 		cluster: c.ID, addr: new(atomic.Pointer[address]), facts: new(atomic.Pointer[facts]),
-		breaker: new(breaker), log: e.log,
+		database: at.database, breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
 	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(s.gate) })
