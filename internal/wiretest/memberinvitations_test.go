@@ -57,7 +57,7 @@ func TestMemberByPassword(t *testing.T) {
 		t.Errorf("the link leads to %s", link)
 	}
 	first := b.Get(link)
-	shows(t, first, http.StatusOK, "invited you to join Acme")
+	shows(t, first, http.StatusOK, "You are invited to join Acme")
 	if strings.Contains(first.Text(), email) || len(b.client.Jar.Cookies(first.URL)) > 0 {
 		t.Errorf("the link alone shows the address, or sets a cookie: %s", first.Text())
 	}
@@ -176,7 +176,7 @@ func TestMemberInvitationEnds(t *testing.T) {
 		t.Fatalf("resend: %d %s", a.Status, a.Body)
 	}
 	shows(t, b.Get(old), http.StatusGone, "There is a newer invitation")
-	shows(t, b.Get(link()), http.StatusOK, "invited you to join")
+	shows(t, b.Get(link()), http.StatusOK, "invited to join")
 	proof := b.opened(link())
 
 	// Whoever sent it is an admin now: it gives no owner.
