@@ -117,7 +117,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, a.server, name); err != nil {
+	if err := a.meanwhile(func() error { return fill(ctx, a.server, name) }); err != nil {
 		return true, err
 	}
 	stages.Done(portico.StageIdentity)

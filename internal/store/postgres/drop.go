@@ -106,14 +106,16 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 			}
 		}
 		other := a.server.in(place)
-		err = other.session(ctx, func(b *session) error {
-			err := b.exec(statementLimit, "SET ROLE "+quote(role))
-			for _, gid := range names {
-				if err == nil {
-					err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+		err = a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error {
+				err := b.exec(statementLimit, "SET ROLE "+quote(role))
+				for _, gid := range names {
+					if err == nil {
+						err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+					}
 				}
-			}
-			return err
+				return err
+			})
 		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
@@ -143,7 +145,9 @@ func (a *session) dropRole(ctx context.Context, role string) error {
 	}
 	for _, place := range places {
 		other := a.server.in(place)
-		err := other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		err := a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
 		}
