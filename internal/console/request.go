@@ -265,7 +265,6 @@ func (q *request) show(name, title string, data any, change ...func(*web.Page)) 
 
 // notices are what a page says after a form, by the word in its address.
 var notices = map[string]web.Notice{
-	"portal-created":     {Kind: "good", Title: "The portal is ready.", Text: "Its database is made and its address answers."},
 	"portal-updated":     {Kind: "good", Title: "Saved."},
 	"portal-deleted":     {Kind: "good", Title: "The portal is deleted.", Text: "Its database is gone."},
 	"guest-removed":      {Kind: "good", Title: "The guest is removed.", Text: "Their access ended at once."},
