@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"portico"
 	"portico/internal/store"
 )
 
