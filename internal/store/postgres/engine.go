@@ -132,7 +132,7 @@ func (e *Engine) start(ctx context.Context, existing bool) error {
 	if err := own.examineRegistry(ctx, existing); err != nil {
 		return err
 	}
-	if err := e.migrateRegistry(ctx); err != nil {
+	if err := e.migrateRegistry(ctx, existing); err != nil {
 		return fmt.Errorf("open the registry: %w", err)
 	}
 	e.registry = newDatabase(&connector{server: own, database: own.database, statements: registryStatements}, "meta", registryConnections, e.points)

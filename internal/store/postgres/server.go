@@ -63,7 +63,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 	at.serverID = c.ServerID
 	s := &server{
 		cluster: c.ID, addr: new(atomic.Pointer[address]), facts: new(atomic.Pointer[facts]),
-		breaker: new(breaker), log: e.log,
+		database: at.database, breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
 	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(s.gate) })
@@ -355,8 +355,7 @@ func (s *server) suits(found facts, user string, databases, roles, standby bool)
 func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 	err := s.session(ctx, func(*session) error { return nil })
 	if absent := errors.Is(err, store.ErrAbsent); absent && existing {
-		return portico.WrapError(portico.KindNotFound, err,
-			"There is no database %s at %s. Mend the address, or begin with 'portico serve', which makes it.", s.database, s.address().url.Redacted())
+		return s.noRegistry(err)
 	} else if absent {
 		err = s.makeRegistry(ctx)
 	}
@@ -376,6 +375,11 @@ func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 			"The database %s sorts text as %s; the registry needs the order of bytes. Name a database that does not exist, and it is made; or make one: CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';",
 			s.database, collation, quote(s.database))
 	})
+}
+
+func (s *server) noRegistry(cause error) error {
+	return portico.WrapError(portico.KindNotFound, cause,
+		"There is no registry %s at %s. Mend the address, or begin with 'portico serve', which makes it.", s.database, s.address().url.Redacted())
 }
 
 func (s *server) unreachable(cause error) error {

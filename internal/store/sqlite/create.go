@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"portico"
 	"portico/internal/store"
 )
 
@@ -27,6 +28,7 @@ func (e *Engine) Create(ctx context.Context, id store.Identity) error {
 		if err == nil && !stamped {
 			err = e.stamp(tmp, id)
 		}
+		store.StagesOf(ctx).Done(portico.StageDatabase)
 		return tmp, err
 	})
 }
@@ -174,6 +176,7 @@ func (e *Engine) settle(ctx context.Context, tmp, rel string) error {
 	if err := e.folder.syncUp(rel); err != nil {
 		return err
 	}
+	store.StagesOf(ctx).Done(portico.StageDurable)
 	return e.points.Hit(ctx, FailCreateDone)
 }
 
