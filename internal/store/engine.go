@@ -38,6 +38,11 @@ type Database interface {
 	// a connection, and, between statements, the reading.
 	View(ctx context.Context, fn func(SQL) error) error
 
+	// Look is View for an fn that makes one statement, a SELECT: it is a
+	// snapshot by itself, so an engine saves what holds several together. The
+	// engine's clock is not asked. fn may run more than once.
+	Look(ctx context.Context, fn func(SQL) error) error
+
 	// Update runs fn in a transaction and returns nil only after it is
 	// durable. Updates behave as if they ran one after the other: what fn read
 	// is still so when it commits, rows that it looked for and did not find
