@@ -184,7 +184,7 @@ func (c *Control) Portal(ctx context.Context, by portico.Principal, portalID str
 		return portico.Portal{}, err
 	}
 	var row store.PortalRow
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		row, err = findPortal(tx, by, portalID)
 		return err
 	})
@@ -197,7 +197,7 @@ func (c *Control) Portals(ctx context.Context, by portico.Principal, page store.
 		return nil, err
 	}
 	var portals []portico.Portal
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		portals, err = tx.Portals(by.OrganizationID, page)
 		return err
 	})

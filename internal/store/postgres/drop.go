@@ -15,19 +15,19 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	e.handles.retire(at)
-	claim, err := e.handles.claim(ctx, at)
+	e.handles.Retire(at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err
 	}
 	err = s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) })
 	if err == nil {
-		e.handles.gone(at)
+		e.handles.Gone(at)
 	}
 	return translate(err)
 }
@@ -206,13 +206,13 @@ func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	done := e.handles.move(at)
+	done := e.handles.Move(at)
 	defer done()
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err

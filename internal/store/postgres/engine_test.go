@@ -328,7 +328,7 @@ func TestOutage(t *testing.T) {
 	noError(t, server.Kill())
 	for what, err := range map[string]error{
 		"view": h.View(t.Context(), one), "update": h.Update(t.Context(), one), "registry": e.Registry().View(t.Context(), one),
-		"list": e.List(t.Context(), "", func(store.Found) error { return nil }),
+		"look": h.Look(t.Context(), one), "list": e.List(t.Context(), "", func(store.Found) error { return nil }),
 	} {
 		if portico.KindOf(err) != portico.KindUnavailable {
 			t.Errorf("%s: %v", what, err)
@@ -338,6 +338,9 @@ func TestOutage(t *testing.T) {
 	noError(t, h.Update(t.Context(), one))
 	noError(t, e.Registry().View(t.Context(), one))
 	noError(t, e.Verify(t.Context(), id))
+	noError(t, server.Run(t.Context(), "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+pgtest.Owner+`'`))
+	noError(t, h.Look(t.Context(), one))
+	noError(t, e.Registry().Look(t.Context(), one))
 }
 
 // TestStandingStill: the server ends a transaction of ours that nobody goes on

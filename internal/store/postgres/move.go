@@ -17,11 +17,11 @@ var _ store.Mover = (*Engine)(nil)
 // other's input: nothing is written between. Where we die both end with us, and
 // pg_restore's transaction with it.
 func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, progress func(done, total int64)) error {
-	entry, err := e.handles.acquire(ctx, from, false) // a drop waits for it
+	entry, err := e.handles.Acquire(ctx, from, false) // a drop waits for it
 	if err != nil {
 		return err
 	}
-	defer e.handles.release(entry)
+	defer entry.Release()
 	source, err := e.clusters.at(ctx, from.Cluster)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 		database: at.database, breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
-	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(s.gate) })
+	s.gate = newGate(e.connections, func() bool { return e.handles.Reclaim(func(p *portal) bool { return p.server.gate == s.gate }) })
 	return s.in(at.database), nil
 }
 
@@ -282,7 +282,7 @@ func (s *server) unreachable(cause error) error {
 	if portico.KindOf(cause) != portico.KindUnavailable || codeOf(cause) == "" && !outage(cause) {
 		return cause
 	}
-	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == notNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
+	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == store.NotNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
 		cause = e.Unwrap() // what lies below, once
 	}
 	at := s.address().url
