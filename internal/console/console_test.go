@@ -37,11 +37,12 @@ func TestMainPath(t *testing.T) {
 	b.want(b.get("/portals/new?name=Caf%C3%A9+Partners"), http.StatusOK, "cafe-partners.localhost")
 	b.want(b.post("/portals", "name", "  "), http.StatusUnprocessableEntity, "The name is blank")
 	b.want(b.post("/portals", "name", "A", "custom_domain", "10.0.0.1"), http.StatusUnprocessableEntity, "not an IP address", `value="A"`)
-	home := b.goes(b.post("/portals", "name", "<Acme> & Co", "description", "For all"), "/portals/port_")
+	made := b.post("/portals", "name", "<Acme> & Co", "description", "For all")
+	portal := b.made(made)
+	home := b.get("/portals/" + portal + "/guests")
 	if !strings.Contains(home.text, "&lt;Acme&gt; &amp; Co") || !strings.Contains(home.text, "No guests yet") {
 		t.Errorf("the new portal: %s", home.text)
 	}
-	portal := regexp.MustCompile(`/portals/(port_[0-9a-v]{26})/guests`).FindStringSubmatch(home.text)[1]
 
 	preview := b.goes(b.post("/portals/"+portal+"/invite", "list", "ada@example.com,Ada,Lovelace\nbob@@example.com\nada@example.com\nnobody", "mail", "yes"), "/portals/"+portal+"/imports/imp_")
 	b.want(preview, http.StatusOK, "Invite 1 of 4?", "bob@example.com", "Twice in the list", "This is no mail address.", "1 address looks mistyped")
@@ -55,6 +56,8 @@ func TestMainPath(t *testing.T) {
 	guests := b.want(b.get("/portals/"+portal+"/guests"), http.StatusOK, "Ada Lovelace", "bob@example.com", "Invited", "2 shown")
 	b.want(b.get("/portals/"+portal+"/guests?status=active"), http.StatusOK, "No guest matches")
 	b.want(b.get("/portals/"+portal+"/guests?q=ada"), http.StatusOK, "1 shown")
+	b.want(b.get("/portals/"+portal+"/guests?q=%01"), http.StatusOK, "No guest matches")
+	b.want(b.get("/portals?q=%01"), http.StatusOK, "No portal is called that")
 	resend := regexp.MustCompile(`/portals/port_\w+/invitations/inv_\w+/resend`).FindString(guests.text)
 	b.want(b.goes(b.post(resend), "/portals/"+portal+"/guests"), http.StatusOK, "The invitation is sent again")
 	remove := regexp.MustCompile(`/portals/port_\w+/guests/user_\w+/remove`).FindString(guests.text)
@@ -208,7 +211,7 @@ func TestFirstLoad(t *testing.T) {
 		guests = append(guests, fmt.Sprintf("guest-%d@example.com", i))
 	}
 	w.Invite(w.Admin.Token, portal, guests...)
-	for _, path := range []string{"/sign-in", "/portals", "/portals/new", "/portals/" + portal + "/guests", "/portals/" + portal + "/activity", "/portals/" + portal + "/invite", "/audit", "/tokens", "/members"} {
+	for _, path := range []string{"/sign-in", "/portals", "/portals/new", "/portals/" + portal + "/creation", "/portals/" + portal + "/guests", "/portals/" + portal + "/settings", "/portals/" + portal + "/activity", "/portals/" + portal + "/invite", "/audit", "/tokens", "/members"} {
 		p := b.want(b.get(path), http.StatusOK)
 		size := zipped(t, p.text)
 		for _, link := range regexp.MustCompile(`(?:src|href)="(/console/assets/[^"]+)"`).FindAllStringSubmatch(p.text, -1) {

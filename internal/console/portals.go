@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"portico"
-	"portico/internal/control"
 	"portico/internal/store"
 	"portico/internal/web"
 )
@@ -130,9 +129,9 @@ func withScript(page *web.Page) { page.Scripts = append(page.Scripts, "console.j
 func (c *Console) createPortal(q *request) error {
 	form := portalForm{Name: q.value("name"), Description: q.value("description"), Domain: q.value("custom_domain")}
 	in := portico.PortalCreate{Name: form.Name, Description: optional(form.Description), CustomDomain: optional(form.Domain)}
-	p, failed := c.control.CreatePortal(q.ctx(), q.by, control.Once{}, in)
+	id, failed := c.control.StartPortal(q.ctx(), q.by, in)
 	if failed == nil {
-		return q.seeOther("/portals/" + p.ID + "/guests?did=portal-created")
+		return q.seeOther("/portals/" + id + "/creation")
 	}
 	var err error
 	if form.Errors, err = formError(failed); err != nil {

@@ -28,6 +28,7 @@ func (c *Console) routes() []Route {
 		{Method: "POST", Path: "/portals", handle: c.createPortal},
 		{Method: "GET", Path: "/portals/new", handle: c.newPortal},
 		{Method: "GET", Path: "/portals/{portal}", handle: c.showPortal},
+		{Method: "GET", Path: "/portals/{portal}/creation", handle: c.showCreation},
 		{Method: "GET", Path: "/portals/{portal}/guests", handle: c.listGuests},
 		{Method: "GET", Path: "/portals/{portal}/guests.csv", handle: c.exportGuests},
 		{Method: "POST", Path: "/portals/{portal}/guests/{user}/remove", handle: c.removeGuest},

@@ -32,7 +32,7 @@ const maxQuery = 200
 func cleanQuery(s string) string {
 	clean, err := portico.CleanText(s, maxQuery)
 	if err != nil {
-		return "\n"
+		return "\x00"
 	}
 	return clean
 }
@@ -60,6 +60,57 @@ func (c *Control) PortalOverview(ctx context.Context, by portico.Principal, port
 		out.Guests, err = tx.CountGuestsOf(row.ID)
 		return err
 	})
+	return out, err
+}
+
+// PortalCreation is how a portal comes, or came, to be.
+type PortalCreation struct {
+	portico.Portal // of one that was given up, no more than its id and state
+
+	Stages []portico.Stage // those that ended
+}
+
+// Creation returns how a portal of the caller's organization comes to be, or
+// did: in state creating, aborting when that failed, or as it is now. Another
+// node's progress shows at its end.
+func (c *Control) Creation(ctx context.Context, by portico.Principal, portalID string) (out PortalCreation, err error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalRead); err != nil {
+		return out, err
+	}
+	out.Stages = c.lifecycle.Stages(portalID) // before the row: it is kept there in the end
+	err = c.store.View(ctx, func(tx *store.Tx) error {
+		row, err := tx.Portal(portalID, by.OrganizationID)
+		switch {
+		case portico.KindOf(err) == portico.KindNotFound:
+			out, err = givenUp(tx, by, portalID)
+			return err
+		case err != nil:
+			return err
+		case row.State == portico.PortalDeleting:
+			return errNotFound
+		}
+		out.Portal = row.Portal
+		if row.Found() {
+			out.Stages, err = tx.PortalStages(row.ID)
+		}
+		return err
+	})
+	if err != nil {
+		return PortalCreation{}, err
+	}
+	return out, nil
+}
+
+// givenUp finds a portal that was never made by what the audit log says.
+func givenUp(tx *store.Tx, by portico.Principal, portalID string) (out PortalCreation, err error) {
+	if !portico.ValidID(portalID, portico.PrefixPortal) {
+		return out, errNotFound
+	}
+	events, err := tx.FindEvents(by.OrganizationID, store.EventFilter{PortalID: portalID, Action: portico.ActionPortalAborted, Limit: 1})
+	if err == nil && len(events) == 0 {
+		err = errNotFound
+	}
+	out.ID, out.State = portalID, portico.PortalAborting
 	return out, err
 }
 

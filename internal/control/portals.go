@@ -15,21 +15,49 @@ import (
 // returns the portal once it is active. When the process dies in between, the
 // portal is finished under the same id after the next start.
 func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once Once, in portico.PortalCreate) (portico.Portal, error) {
-	if err := by.MayAdministerPortals(portico.ScopePortalWrite); err != nil {
+	ctx, cancel := detached(store.WithStages(ctx, store.NewStages()))
+	defer cancel()
+	row, replayed, err := c.reservePortal(ctx, by, once, in)
+	if err != nil || replayed {
+		return row.Portal, err
+	}
+	row, err = c.lifecycle.Settle(ctx, row.ID, row.Fence)
+	if portico.KindOf(err) == portico.KindNotFound { // given up by another node
+		err = portico.WrapError(portico.KindUnavailable, err, "The portal could not be created. Try again in a moment.")
+	}
+	if err != nil {
 		return portico.Portal{}, err
+	}
+	return row.Portal, c.config.Failpoints.Hit(ctx, PointAnswering)
+}
+
+// StartPortal is CreatePortal for who looks on: it returns the id of the portal
+// as soon as that is reserved, and Creation says how it goes on.
+func (c *Control) StartPortal(ctx context.Context, by portico.Principal, in portico.PortalCreate) (id string, err error) {
+	ctx, cancel := detached(store.WithStages(ctx, store.NewStages()))
+	defer cancel()
+	row, _, err := c.reservePortal(ctx, by, Once{}, in)
+	if err != nil {
+		return "", err
+	}
+	c.lifecycle.Resume(ctx, row.ID, row.Fence)
+	return row.ID, nil
+}
+
+// reservePortal writes the intent to make a portal. The answer to a repeated
+// request comes as replayed.
+func (c *Control) reservePortal(ctx context.Context, by portico.Principal, once Once, in portico.PortalCreate) (row store.PortalRow, replayed bool, err error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalWrite); err != nil {
+		return store.PortalRow{}, false, err
 	}
 	if err := c.cleanCreate(&in); err != nil {
-		return portico.Portal{}, err
+		return store.PortalRow{}, false, err
 	}
-	ctx, cancel := detached(ctx)
-	defer cancel()
 	if err := c.config.Failpoints.Hit(ctx, PointIntent); err != nil {
-		return portico.Portal{}, err
+		return store.PortalRow{}, false, err
 	}
 	cluster, noPlace := c.lifecycle.Place(ctx)
-	var row store.PortalRow
-	var replayed bool
-	err := c.store.Update(ctx, func(tx *store.Tx) error {
+	err = c.store.Update(ctx, func(tx *store.Tx) error {
 		row = store.PortalRow{}
 		done, inFlight, err := once.replay(tx, by, &row.Portal)
 		replayed = done
@@ -48,33 +76,23 @@ func (c *Control) CreatePortal(ctx context.Context, by portico.Principal, once O
 		}
 		return once.keep(tx, by, row.ID, nil)
 	})
-	if err != nil {
-		c.resume(row.ID, row.Fence, err)
-		return portico.Portal{}, err
-	}
-	if replayed {
-		return row.Portal, nil
-	}
-	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
-		c.resume(row.ID, row.Fence, err)
-		return portico.Portal{}, err
-	}
-	row, err = c.lifecycle.Settle(ctx, row.ID, row.Fence)
-	if portico.KindOf(err) == portico.KindNotFound { // given up by another node
-		err = portico.WrapError(portico.KindUnavailable, err, "The portal could not be created. Try again in a moment.")
+	if err == nil && !replayed {
+		store.StagesOf(ctx).Done(portico.StageReserved)
+		err = c.config.Failpoints.Hit(ctx, PointRecorded)
 	}
 	if err != nil {
-		return portico.Portal{}, err
+		c.resume(ctx, row.ID, row.Fence, err)
+		return store.PortalRow{}, false, err
 	}
-	return row.Portal, c.config.Failpoints.Hit(ctx, PointAnswering)
+	return row, replayed, nil
 }
 
 // resume has an operation finished that may have begun although its request
 // failed: the outcome of a commit that failed is not known.
-func (c *Control) resume(portalID string, fence int64, failure error) {
+func (c *Control) resume(ctx context.Context, portalID string, fence int64, failure error) {
 	switch portico.KindOf(failure) {
 	case portico.KindInternal, portico.KindUnavailable, portico.KindStorageFull:
-		c.lifecycle.Resume(portalID, fence)
+		c.lifecycle.Resume(ctx, portalID, fence)
 	}
 }
 
@@ -82,11 +100,11 @@ func (c *Control) resume(portalID string, fence int64, failure error) {
 // this process.
 func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.PortalCreate, cluster string) (store.PortalRow, error) {
 	if cluster != "" {
-		listed, err := tx.ClusterListed(cluster)
+		open, err := tx.ClusterOpen(cluster)
 		if err != nil {
 			return store.PortalRow{}, err
 		}
-		if !listed {
+		if !open {
 			return store.PortalRow{}, portico.Errorf(portico.KindUnavailable, "The portal's place was taken out of use just now. Try again.")
 		}
 	}
@@ -166,7 +184,7 @@ func (c *Control) Portal(ctx context.Context, by portico.Principal, portalID str
 		return portico.Portal{}, err
 	}
 	var row store.PortalRow
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		row, err = findPortal(tx, by, portalID)
 		return err
 	})
@@ -179,7 +197,7 @@ func (c *Control) Portals(ctx context.Context, by portico.Principal, page store.
 		return nil, err
 	}
 	var portals []portico.Portal
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		portals, err = tx.Portals(by.OrganizationID, page)
 		return err
 	})
@@ -319,11 +337,11 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 		return once.keep(tx, by, row.ID, nil)
 	})
 	if err != nil || replayed {
-		c.resume(portalID, fence, err)
+		c.resume(ctx, portalID, fence, err)
 		return err
 	}
 	if err := c.config.Failpoints.Hit(ctx, PointRecorded); err != nil {
-		c.resume(portalID, fence, err)
+		c.resume(ctx, portalID, fence, err)
 		return err
 	}
 	// What was joined may have begun before the portal was buried, and end with

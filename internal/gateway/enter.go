@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"net/http"
 	"net/url"
 	"strings"
@@ -96,7 +97,7 @@ func (g *Gateway) knock(q *request) error {
 	}
 	query := q.r.URL.Query()
 	portalID, browser := query.Get("portal"), query.Get("browser")
-	if len(browser) != len(auth.HashSecret("")) {
+	if _, err := hex.DecodeString(browser); err != nil || len(browser) != len(auth.HashSecret("")) {
 		browser = ""
 	}
 	code, d, err := g.control.Knock(q.ctx(), g.cookies.get(q.r, sessionCookie), portalID, browser)

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -62,8 +63,8 @@ func (g *Gateway) portalLinks(portals []portico.Portal, current string) []portal
 	for i, p := range portals {
 		links[i] = portalLink{Name: p.Name, URL: g.control.PortalURL(p), Current: p.ID == current, Away: !p.Serving()}
 	}
-	slices.SortStableFunc(links, func(a, b portalLink) int {
-		return strings.Compare(portico.SearchKey(a.Name), portico.SearchKey(b.Name))
+	slices.SortFunc(links, func(a, b portalLink) int {
+		return cmp.Or(strings.Compare(portico.SearchKey(a.Name), portico.SearchKey(b.Name)), strings.Compare(a.URL, b.URL))
 	})
 	return links
 }

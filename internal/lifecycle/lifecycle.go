@@ -185,7 +185,7 @@ func busy(text string) error {
 //
 // The row is as the operation left it; a portal that is gone is KindNotFound.
 func (l *Lifecycle) Settle(ctx context.Context, portalID string, fence int64) (store.PortalRow, error) {
-	op := l.begin(portalID, fence)
+	op := l.begin(ctx, portalID, fence)
 	if op == nil {
 		return store.PortalRow{}, busy("The service is shutting down. Try again in a moment.")
 	}
@@ -199,11 +199,22 @@ func (l *Lifecycle) Settle(ctx context.Context, portalID string, fence int64) (s
 
 // Resume sees to a portal after a transaction that began an operation on it
 // under a lease, and whose outcome is not known, or after which nobody settled
-// it. When the transaction came to nothing, nothing is done.
-func (l *Lifecycle) Resume(portalID string, fence int64) {
+// it. When the transaction came to nothing, nothing is done. It does not wait.
+func (l *Lifecycle) Resume(ctx context.Context, portalID string, fence int64) {
 	if portalID != "" && fence != 0 {
-		l.begin(portalID, fence)
+		l.begin(ctx, portalID, fence)
 	}
+}
+
+// Stages returns how far an operation of this process on a portal has come; of
+// none, or another node's, nothing.
+func (l *Lifecycle) Stages(portalID string) []portico.Stage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if op := l.operations[portalID]; op != nil {
+		return op.stages.All()
+	}
+	return nil
 }
 
 // Open returns a handle on an active portal's database. A database that is not

@@ -18,6 +18,7 @@ type operation struct {
 	fence    int64         // of the lease; 0: to be taken; guarded by Lifecycle.mu
 	given    chan struct{} // closed when the fence came from who joined later
 	after    *operation    // ran before on the same portal, under a lease now lost
+	stages   *store.Stages // of a creation
 	done     chan struct{}
 	row      store.PortalRow // once done
 	err      error           // once done
@@ -27,8 +28,8 @@ type operation struct {
 // with a lease of its own has taken it from the one that runs, so its
 // operation starts as soon as that one has noticed; to one that has no lease
 // yet, and may be waiting for just this one, it gives its own. It returns nil
-// after Stop.
-func (l *Lifecycle) begin(portalID string, fence int64) *operation {
+// after Stop. Of ctx it takes the stopwatch alone.
+func (l *Lifecycle) begin(ctx context.Context, portalID string, fence int64) *operation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	running := l.operations[portalID]
@@ -43,7 +44,11 @@ func (l *Lifecycle) begin(portalID string, fence int64) *operation {
 	if l.stopped {
 		return nil
 	}
-	op := &operation{portalID: portalID, fence: fence, given: make(chan struct{}), after: running, done: make(chan struct{})}
+	stages := store.StagesOf(ctx)
+	if stages == nil {
+		stages = store.NewStages()
+	}
+	op := &operation{portalID: portalID, fence: fence, given: make(chan struct{}), after: running, stages: stages, done: make(chan struct{})}
 	l.operations[portalID] = op
 	l.done.Go(func() { l.run(op) })
 	return op
@@ -53,7 +58,7 @@ func (l *Lifecycle) run(op *operation) {
 	if op.after != nil {
 		<-op.after.done
 	}
-	op.row, op.err = l.drive(l.ctx, op)
+	op.row, op.err = l.drive(store.WithStages(l.ctx, op.stages), op)
 	if op.err != nil && portico.KindOf(op.err) == portico.KindInternal {
 		op.err = portico.WrapError(portico.KindUnavailable, op.err, "The portal could not be worked on now. Try again in a moment.")
 	}
@@ -114,7 +119,7 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 			settled, err = false, fmt.Errorf("lifecycle: a step panicked: %v", p)
 		}
 	}()
-	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = l.store.Look(ctx, func(tx *store.Tx) (err error) {
 		row, err = tx.PortalByID(portalID)
 		return err
 	})
@@ -211,6 +216,9 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 	if err != nil {
 		return row, err
 	}
+	if len(l.config.AppSteps) > 0 {
+		store.StagesOf(ctx).Done(portico.StageSchema)
+	}
 	if err := l.config.Failpoints.Hit(ctx, PointCreateActivate); err != nil {
 		return row, err
 	}
@@ -220,7 +228,7 @@ func (l *Lifecycle) create(ctx context.Context, row store.PortalRow, fence int64
 		return row, err
 	}
 	err = l.store.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.SetPortalState(row.ID, fence, portico.PortalCreating, portico.PortalActive); err != nil {
+		if err := tx.ActivatePortal(row.ID, fence, store.StagesOf(ctx).All()); err != nil {
 			return err
 		}
 		if err := l.recordSchema(tx, schema); err != nil {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"portico"
 )
@@ -111,9 +112,13 @@ func (p Page) after() int64 {
 }
 
 // pattern returns the LIKE pattern, escaped by a backslash, for a page's query.
+// A query that is no text finds nothing: PostgreSQL refuses it as a value.
 func (p Page) pattern() string {
-	if p.Query == "" {
+	switch {
+	case p.Query == "":
 		return "%"
+	case strings.ContainsRune(p.Query, 0) || !utf8.ValidString(p.Query):
+		return "\x01" // the whole of nothing that is stored
 	}
 	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 	return "%" + escape.Replace(portico.SearchKey(p.Query)) + "%"

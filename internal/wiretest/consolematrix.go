@@ -54,7 +54,7 @@ func ConsoleRows() []ConsoleRow {
 		{Method: "GET", Path: portal, Admin: done, Manager: no, Member: no},
 	}
 	for path, status := range map[string]int{
-		"/new": ok, "/{portal}/guests": ok, "/{portal}/activity": ok, "/{portal}/api": ok, "/{portal}/invite": ok,
+		"/new": ok, "/{portal}/creation": ok, "/{portal}/guests": ok, "/{portal}/activity": ok, "/{portal}/api": ok, "/{portal}/invite": ok,
 		"/{portal}/imports/{import}": gone, "/{portal}/imports/{import}/result.csv": gone,
 	} {
 		rows = append(rows, ConsoleRow{Method: "GET", Path: "/portals" + path, Admin: status, Manager: no, Member: no})

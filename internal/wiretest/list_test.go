@@ -83,6 +83,8 @@ func TestPages(t *testing.T) {
 		{users, 25, 1}, {users + "?limit=5", 25, 5}, {users + "?limit=24", 25, 2}, {users + "?limit=25", 25, 1},
 		{users + "?q=LIST-00", 10, 1}, {users + "?q=list-00&limit=4", 10, 3}, {users + "?status=invited", 25, 1},
 		{users + "?status=invited&limit=10", 25, 3}, {users + "?status=active", 0, 1}, {users + "?unknown=1&limit=20", 25, 2},
+		{"/v1/portal?q=pages%00", 0, 1}, {users + "?q=list%00", 0, 1}, {users + "?q=%ff", 0, 1}, {users, 25, 1}, // what no engine stores
+		{"/v1/portal/" + portal + "/invitations?q=%00", 0, 1},
 	} {
 		if c.pages == 0 {
 			if a := w.Do("GET", c.path, w.Admin.Token, nil); a.Status != 422 {
