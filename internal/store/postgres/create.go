@@ -28,7 +28,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if err != nil {
 		return err
 	}
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return store.ErrRetired
 	}
 	s, err := e.clusters.at(ctx, at.Cluster)
@@ -38,7 +38,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if there, err := e.present(ctx, s, id); there || err != nil {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 		finished, err = e.makeClaimed(ctx, a, id, at, fill)
 		return err
 	})
-	e.handles.unclaim(claim)
+	unclaim()
 	if err == nil && !finished { // another was quicker
 		_, err = e.present(ctx, s, id)
 	}
@@ -69,7 +69,7 @@ func (e *Engine) present(ctx context.Context, s *server, id store.Identity) (boo
 	if err != nil {
 		return true, err
 	}
-	e.handles.release(entry)
+	entry.Release()
 	return true, nil
 }
 
@@ -83,7 +83,7 @@ func (p presence) finished() bool {
 // makeClaimed takes the steps of a creation. It reports false when a finished
 // database is there already.
 func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, at store.Place, fill filler) (bool, error) {
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return true, store.ErrRetired
 	}
 	name := at.Name
@@ -117,7 +117,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, a.server, name); err != nil {
+	if err := a.meanwhile(func() error { return fill(ctx, a.server, name) }); err != nil {
 		return true, err
 	}
 	stages.Done(portico.StageIdentity)
