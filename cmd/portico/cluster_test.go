@@ -37,6 +37,16 @@ func TestCluster(t *testing.T) {
 		"PORTICO_DATABASE_URL": strings.Replace(urls[0], "/postgres", "/registry", 1), "PORTICO_DATA": data,
 		"PORTICO_SECRET_KEY": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
 	}
+	for _, args := range []string{"cluster list", "cluster add second " + urls[1], "fleet status", "fleet migrate", "org list", "token create --org org_1 a@example.com",
+		"portal move port_1 --to second", "backup " + filepath.Join(t.TempDir(), "copy")} {
+		got := cliWith(t, "", env, strings.Fields(args)...)
+		if got.code != 3 || !strings.Contains(got.stderr, "begin with 'portico serve'") {
+			t.Errorf("%s without a registry: %d\n%s", args, got.code, got.stderr)
+		}
+	}
+	if got := cliWith(t, "", env, "org", "create", "Acme"); got.code != 0 {
+		t.Fatalf("org create: %d\n%s", got.code, got.stderr)
+	}
 	second := urls[1]
 	for _, step := range []struct {
 		stdin string

@@ -166,7 +166,7 @@ func (p *program) openCore(c *cobra.Command, begin bool) (*node.Core, error) {
 			return nil, err
 		}
 	}
-	return node.OpenCore(config, false, node.Options{Log: p.log(slog.LevelWarn), Version: p.version})
+	return node.OpenCore(config, false, node.Options{Log: p.log(slog.LevelWarn), Version: p.version, Existing: !begin})
 }
 
 // terminal returns the file descriptor of a stream that is a terminal.

@@ -46,6 +46,10 @@ func (s *statements) View(ctx context.Context, fn func(store.SQL) error) error {
 	return s.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
 }
 
+func (s *statements) Look(ctx context.Context, fn func(store.SQL) error) error {
+	return s.Database.Look(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
+}
+
 func (s *statements) Update(ctx context.Context, fn func(store.SQL) error) error {
 	return s.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
 }

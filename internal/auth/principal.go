@@ -59,7 +59,7 @@ func (a *Auth) session(ctx context.Context, token string) (portico.Principal, er
 	}
 	var s store.Session
 	var holder store.Holder
-	err = a.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = a.store.Look(ctx, func(tx *store.Tx) (err error) {
 		s, holder, err = tx.Session(claims.SessionID)
 		return err
 	})
@@ -80,7 +80,7 @@ func (a *Auth) personal(ctx context.Context, token string) (portico.Principal, e
 	}
 	var t store.Token
 	var holder store.Holder
-	err = a.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = a.store.Look(ctx, func(tx *store.Tx) (err error) {
 		t, holder, err = tx.TokenByHash(hash)
 		return err
 	})

@@ -29,7 +29,7 @@ func (c *Control) Guests(ctx context.Context, by portico.Principal, portalID str
 		return err
 	}
 	var row store.PortalRow
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		filter.Now = tx.Now
 		row, err = findServing(tx, by, portalID)
 		return err

@@ -100,11 +100,11 @@ func (c *Control) resume(ctx context.Context, portalID string, fence int64, fail
 // this process.
 func (c *Control) insertPortal(tx *store.Tx, by portico.Principal, in portico.PortalCreate, cluster string) (store.PortalRow, error) {
 	if cluster != "" {
-		listed, err := tx.ClusterListed(cluster)
+		open, err := tx.ClusterOpen(cluster)
 		if err != nil {
 			return store.PortalRow{}, err
 		}
-		if !listed {
+		if !open {
 			return store.PortalRow{}, portico.Errorf(portico.KindUnavailable, "The portal's place was taken out of use just now. Try again.")
 		}
 	}
@@ -184,7 +184,7 @@ func (c *Control) Portal(ctx context.Context, by portico.Principal, portalID str
 		return portico.Portal{}, err
 	}
 	var row store.PortalRow
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		row, err = findPortal(tx, by, portalID)
 		return err
 	})
@@ -197,7 +197,7 @@ func (c *Control) Portals(ctx context.Context, by portico.Principal, page store.
 		return nil, err
 	}
 	var portals []portico.Portal
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		portals, err = tx.Portals(by.OrganizationID, page)
 		return err
 	})

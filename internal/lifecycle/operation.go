@@ -119,7 +119,7 @@ func (l *Lifecycle) step(ctx context.Context, portalID string, fence int64) (row
 			settled, err = false, fmt.Errorf("lifecycle: a step panicked: %v", p)
 		}
 	}()
-	err = l.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = l.store.Look(ctx, func(tx *store.Tx) (err error) {
 		row, err = tx.PortalByID(portalID)
 		return err
 	})

@@ -66,16 +66,25 @@ func (l *Lifecycle) goElsewhere(ctx context.Context, row store.PortalRow, fence 
 		return err
 	}
 	l.log.Warn("a cluster could not make a database; the portal goes to another", "portal", row.ID, "cluster", row.Cluster, "cause", cause)
-	return l.store.Update(ctx, func(tx *store.Tx) error {
-		now, err := tx.PortalByID(row.ID)
-		if err != nil || now.State != portico.PortalCreating {
-			return err
-		}
-		left := tombstone(row, row.Generation)
-		left.Reason, left.ActorID = store.TombstoneAborted, portico.SystemActor
-		if err := tx.InsertTombstone(left); err != nil {
-			return err
-		}
-		return tx.SetPortalGeneration(row.ID, fence, row.Generation, row.Generation+1, cluster)
-	})
+	return l.store.Update(ctx, func(tx *store.Tx) error { return relocate(tx, row, fence, cluster) })
+}
+
+// relocate gives a portal that is being created its next database on another
+// cluster. One that has taken no more portals since it was chosen is left alone:
+// the next attempt chooses anew.
+func relocate(tx *store.Tx, row store.PortalRow, fence int64, cluster string) error {
+	open, err := tx.ClusterOpen(cluster)
+	if err != nil || !open {
+		return err
+	}
+	now, err := tx.PortalByID(row.ID)
+	if err != nil || now.State != portico.PortalCreating {
+		return err
+	}
+	left := tombstone(row, row.Generation)
+	left.Reason, left.ActorID = store.TombstoneAborted, portico.SystemActor
+	if err := tx.InsertTombstone(left); err != nil {
+		return err
+	}
+	return tx.SetPortalGeneration(row.ID, fence, row.Generation, row.Generation+1, cluster)
 }

@@ -73,6 +73,13 @@ func (tx *Tx) ClusterListed(id string) (bool, error) {
 	return n == 1, err
 }
 
+// ClusterOpen is ClusterListed for a cluster that takes new portals.
+func (tx *Tx) ClusterOpen(id string) (bool, error) {
+	var n int
+	err := tx.q.QueryRow(`SELECT COUNT(*) FROM clusters WHERE id = $1 AND state = $2`, id, string(portico.ClusterOpen)).Scan(&n)
+	return n == 1, err
+}
+
 // EnsureFirstCluster puts the registry's own server among the clusters, with
 // the portals that are on it already.
 func (tx *Tx) EnsureFirstCluster(serverID string) error {

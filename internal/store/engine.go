@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"portico"
@@ -38,6 +37,11 @@ type Database interface {
 	// View runs fn on a consistent, read-only snapshot. ctx ends the wait for
 	// a connection, and, between statements, the reading.
 	View(ctx context.Context, fn func(SQL) error) error
+
+	// Look is View for an fn that makes one statement, a SELECT: it is a
+	// snapshot by itself, so an engine saves what holds several together. The
+	// engine's clock is not asked. fn may run more than once.
+	Look(ctx context.Context, fn func(SQL) error) error
 
 	// Update runs fn in a transaction and returns nil only after it is
 	// durable. Updates behave as if they ran one after the other: what fn read
@@ -93,20 +97,6 @@ type Handle interface {
 	Release()
 }
 
-// The ways in which a portal's database can fail to be there. Engines return
-// these, wrapped; they are never shown to a caller.
-var (
-	ErrAbsent   = errors.New("store: the database does not exist")
-	ErrIdentity = errors.New("store: the database is not the one the registry names")
-	ErrDamaged  = errors.New("store: the database is damaged")
-	ErrRetired  = errors.New("store: the database is being dropped")
-)
-
-// ErrUnique says that a unique constraint refused a statement. It is the one
-// error of a statement that a caller can act on: Store.Update runs again what
-// another was quicker than.
-var ErrUnique = errors.New("store: a unique constraint refused the statement")
-
 type reserveKey struct{}
 
 // WithReserve marks the transactions of a context as ones that free space:
@@ -145,7 +135,7 @@ type Engine interface {
 	// identity in it, durable on return. One that is there already and has
 	// this identity is success; another identity is ErrIdentity, and nothing
 	// is changed. After Drop of the same name it returns ErrRetired, to every
-	// call that may be late; see Retired.
+	// call that may be late.
 	Create(ctx context.Context, id Identity) error
 
 	// Open returns a handle on an existing database after comparing identity

@@ -306,7 +306,7 @@ type UserFilter struct {
 func Users(ctx context.Context, portal Database, filter UserFilter) ([]portico.PortalUser, error) {
 	users := make([]portico.PortalUser, 0, min(filter.Limit, 128))
 	query, args := userQuery(filter)
-	err := portal.View(ctx, func(q SQL) error {
+	err := portal.Look(ctx, func(q SQL) error {
 		users = users[:0]
 		return scanAll(q, query, args, func(row scanner) error {
 			u, err := scanUser(row)

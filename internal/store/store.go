@@ -57,6 +57,13 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 	return unreadable(s.engine.Registry().View(ctx, func(q SQL) error { return fn(s.tx(q)) }))
 }
 
+// Look runs fn, which makes one SELECT, on the registry; see Database.Look. Its
+// time is this node's: nobody compares what it finds with what others wrote by
+// theirs.
+func (s *Store) Look(ctx context.Context, fn func(*Tx) error) error {
+	return unreadable(s.engine.Registry().Look(ctx, func(q SQL) error { return fn(s.tx(q)) }))
+}
+
 // updateTries is how often Update runs a closure that another write got in the
 // way of.
 const updateTries = 3

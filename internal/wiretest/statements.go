@@ -42,6 +42,11 @@ func (s *Statements) View(ctx context.Context, fn func(store.SQL) error) error {
 	return s.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
 }
 
+// Look implements store.Database.
+func (s *Statements) Look(ctx context.Context, fn func(store.SQL) error) error {
+	return s.Database.Look(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
+}
+
 // Update implements store.Database.
 func (s *Statements) Update(ctx context.Context, fn func(store.SQL) error) error {
 	return s.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, s}) })

@@ -66,6 +66,23 @@ func in(t *testing.T, address, database string) string {
 	return u.String()
 }
 
+// TestAppConnections: an app that never closes a connection takes so many, and
+// leaves the server to the others.
+func TestAppConnections(t *testing.T) {
+	t.Parallel()
+	e := closing(t, openEngine(t, t.Name(), Config{}))
+	id := newID(t)
+	noError(t, e.Create(t.Context(), id))
+	url := admit(t, e, id, "secret", false)
+	for range appConnections {
+		_, err := outside(t, url)
+		noError(t, err)
+	}
+	if _, err := outside(t, url); codeOf(err) != codeTooManyClients {
+		t.Errorf("one too many: %v", err)
+	}
+}
+
 // TestAppIsAlone: an outside program with the address of one portal's database
 // has its own tables there, sees none of ours, and reaches nothing else.
 func TestAppIsAlone(t *testing.T) {

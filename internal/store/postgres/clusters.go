@@ -21,8 +21,10 @@ type clusters struct {
 	list func(context.Context) ([]Cluster, error) // nil: there are no others
 	make func(Cluster) (*server, error)
 
-	mu     sync.Mutex
-	others map[string]*server // own under a second name among them
+	mu      sync.Mutex
+	others  map[string]*server // own under a second name among them
+	begun   int                // readings of the list, the last one's number
+	applied int                // the number of the reading that others is from
 }
 
 // at returns the server of a cluster, known to be one that we can use.
@@ -49,17 +51,27 @@ func (c *clusters) known(id string) *server {
 }
 
 // refresh reads the registry's list: servers that are new, that are gone, and
-// those that have another address, a new password in it perhaps.
+// those that have another address, a new password in it perhaps. Of readings
+// side by side the one that began last counts: an older one would take a new
+// server away again.
 func (c *clusters) refresh(ctx context.Context) error {
 	if c.list == nil {
 		return nil
 	}
+	c.mu.Lock()
+	c.begun++
+	number := c.begun
+	c.mu.Unlock()
 	listed, err := c.list(ctx)
 	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if number < c.applied {
+		return nil
+	}
+	c.applied = number
 	before := c.others
 	c.others = make(map[string]*server, len(listed))
 	var all error

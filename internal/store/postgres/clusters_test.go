@@ -75,6 +75,34 @@ func TestClusters(t *testing.T) {
 	}
 }
 
+// TestListings: a listing that was read before another and comes after it takes
+// nothing back.
+func TestListings(t *testing.T) {
+	t.Parallel()
+	other := servers.Server(t, t.Name()+" other")
+	there := Cluster{ID: "clus_other", URL: other.URL(pgtest.Owner, "postgres")}
+	var calls atomic.Int64
+	read, goOn := make(chan struct{}), make(chan struct{})
+	e := closing(t, openEngine(t, t.Name(), Config{Clusters: func(context.Context) ([]Cluster, error) {
+		if calls.Add(1) == 1 { // read before the server was added, and late
+			close(read)
+			<-goOn
+			return nil, nil
+		}
+		return []Cluster{there}, nil
+	}}))
+	late := make(chan error, 1)
+	go func() { late <- e.clusters.refresh(context.Background()) }()
+	<-read
+	_, err := e.clusters.at(t.Context(), there.ID)
+	noError(t, err)
+	close(goOn)
+	noError(t, <-late)
+	if e.clusters.known(there.ID) == nil {
+		t.Error("the server is gone again")
+	}
+}
+
 // TestBreaker: after an attempt that took long and failed, one at a time tries
 // again; what fails quickly does not count.
 func TestBreaker(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"portico/internal/store"
 )
 
@@ -66,6 +68,30 @@ func (c *conn) transact(ctx context.Context, fn func(store.SQL) error) error {
 		return errRowsOpen
 	}
 	return c.link.failed
+}
+
+// look is transact for one statement, which needs no begin.
+func (c *conn) look(ctx context.Context, fn func(store.SQL) error) error {
+	return c.transact(ctx, func(q store.SQL) error {
+		c.link.looking = new(store.Looking)
+		return fn(q)
+	})
+}
+
+// try runs the first thing on a connection and gives it back where that fails.
+// again means that the connection was lost before.
+func (c *conn) try(first func(*conn) error) (again bool, err error) {
+	fresh, good := c.link.uses == 0, false
+	c.link.uses++
+	defer func() {
+		if !good {
+			c.finish()
+		}
+	}()
+	err = first(c)
+	good = err == nil
+	silent := pgconn.Timeout(err) // the others would be too
+	return !good && !fresh && !silent && c.link.inner.Conn().IsClosed(), err
 }
 
 // query scans the one row that a statement of our own returns.

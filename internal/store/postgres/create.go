@@ -28,7 +28,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if err != nil {
 		return err
 	}
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return store.ErrRetired
 	}
 	s, err := e.clusters.at(ctx, at.Cluster)
@@ -38,7 +38,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if there, err := e.present(ctx, s, id); there || err != nil {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 		finished, err = e.makeClaimed(ctx, a, id, at, fill)
 		return err
 	})
-	e.handles.unclaim(claim)
+	unclaim()
 	if err == nil && !finished { // another was quicker
 		_, err = e.present(ctx, s, id)
 	}
@@ -69,7 +69,7 @@ func (e *Engine) present(ctx context.Context, s *server, id store.Identity) (boo
 	if err != nil {
 		return true, err
 	}
-	e.handles.release(entry)
+	entry.Release()
 	return true, nil
 }
 
@@ -83,7 +83,7 @@ func (p presence) finished() bool {
 // makeClaimed takes the steps of a creation. It reports false when a finished
 // database is there already.
 func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, at store.Place, fill filler) (bool, error) {
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return true, store.ErrRetired
 	}
 	name := at.Name
@@ -117,7 +117,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, a.server, name); err != nil {
+	if err := a.meanwhile(func() error { return fill(ctx, a.server, name) }); err != nil {
 		return true, err
 	}
 	stages.Done(portico.StageIdentity)
@@ -156,6 +156,11 @@ func (e *Engine) copyTemplate(ctx context.Context, a *session, name string) erro
 	return err
 }
 
+// appConnections is the most connections of a portal's app. Without a limit one
+// app could take all that its server has, and every other portal with it; two
+// pools of ten, on two machines, are what one of them is known to need.
+const appConnections = 20
+
 // shut closes the database to everybody but us and its app's role, which it
 // makes; then it takes connections. All in one transaction.
 func (a *session) shut(name string) error {
@@ -166,7 +171,7 @@ func (a *session) shut(name string) error {
 	}
 	statements := make([]string, 0, 8)
 	if !exists {
-		statements = append(statements, "CREATE ROLE "+quote(role)+" NOLOGIN")
+		statements = append(statements, fmt.Sprintf("CREATE ROLE %s NOLOGIN CONNECTION LIMIT %d", quote(role), appConnections))
 	}
 	return a.exec(statementLimit, append(statements,
 		"ALTER ROLE "+quote(role)+" SET search_path = "+appSchema,

@@ -10,8 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"portico"
 	"portico/internal/failpoint"
 	"portico/internal/store"
@@ -81,6 +79,20 @@ func (d *database) View(ctx context.Context, fn func(store.SQL) error) error {
 	return c.transact(ctx, fn)
 }
 
+// Look implements store.Database. The statement begins and ends a transaction
+// of its own, in one round trip.
+func (d *database) Look(ctx context.Context, fn func(store.SQL) error) error {
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
+	defer d.active.Done()
+	c, err := d.reach(ctx, func(c *conn) error { return c.look(ctx, fn) })
+	if err == nil {
+		c.finish()
+	}
+	return err
+}
+
 // Update implements store.Database.
 func (d *database) Update(ctx context.Context, fn func(store.SQL) error) error {
 	if err := d.enter(ctx); err != nil {
@@ -135,23 +147,25 @@ func commitFailed(err error) error {
 	return unavailable(err)
 }
 
-// begin takes a connection and begins a transaction on it. A connection that
-// the pool kept and that turns out to be lost is no reason to fail.
+// begin takes a connection and begins a transaction on it.
 func (d *database) begin(ctx context.Context, text string) (*conn, error) {
+	return d.reach(ctx, func(c *conn) error { return d.open(c, text) })
+}
+
+// reach returns a connection on which first succeeded. One that the pool kept
+// and that turns out to be lost is no reason to fail: first runs on another.
+func (d *database) reach(ctx context.Context, first func(*conn) error) (*conn, error) {
 	for range d.most + 1 {
 		c, err := dial(ctx, d.pool)
 		if err != nil {
 			d.notice(err)
 			return nil, err
 		}
-		fresh := c.link.uses == 0
-		c.link.uses++
-		if err = d.open(c, text); err == nil {
+		again, err := c.try(first)
+		if err == nil {
 			return c, nil
 		}
-		lost := c.link.inner.Conn().IsClosed()
-		c.finish()
-		if fresh || !lost || pgconn.Timeout(err) { // the others would be as silent
+		if !again {
 			d.notice(err)
 			return nil, err
 		}

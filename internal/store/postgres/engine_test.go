@@ -212,8 +212,13 @@ func TestBrokenDrop(t *testing.T) {
 }
 
 // TestBackendKilled kills the server's process in the middle of CREATE
-// DATABASE: the server restarts, and calls that meet it are tried again (F04).
+// DATABASE: the server restarts, and calls that meet it are tried again.
 func TestBackendKilled(t *testing.T) {
+	t.Parallel()
+	t.Run("F04 the server's process dies in CREATE DATABASE", backendKilled)
+}
+
+func backendKilled(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start(t.Context()) // of its own, for what is left stays
 	noError(t, err)
@@ -309,47 +314,6 @@ func TestApart(t *testing.T) {
 	}
 }
 
-// TestRefused: what the registry's role lacks is said with how it is put right.
-func TestRefused(t *testing.T) {
-	t.Parallel()
-	server := servers.Server(t, t.Name())
-	noError(t, server.Run(t.Context(), "postgres",
-		"CREATE ROLE poor LOGIN", "CREATE ROLE half LOGIN CREATEDB", "CREATE DATABASE sorted TEMPLATE template0 LOCALE 'C.UTF-8'"))
-	for url, want := range map[string]string{
-		server.URL("poor", "postgres"):            "ALTER ROLE \"poor\" CREATEDB",
-		server.URL("half", "postgres"):            "ALTER ROLE \"half\" CREATEROLE",
-		server.URL("poor", "missing"):             "cannot be made",
-		server.URL(pgtest.Owner, "sorted"):        "LC_COLLATE 'C'",
-		server.URL("nobody", "postgres"):          "does not let us in",
-		"postgres://u:s3cret@127.0.0.1:1/portico": "does not let us in",
-		"postgres://u:s3cret@[::1/portico":        "must read",
-		"mysql://host/portico":                    "must read",
-		"postgres://host":                         "name of the registry's database",
-	} {
-		e, err := Open(t.Context(), Config{URL: url})
-		if err == nil {
-			t.Errorf("%s: opened", url)
-			noError(t, e.Close())
-			continue
-		}
-		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || portico.KindOf(err) == portico.KindInternal {
-			t.Errorf("%s: %v", url, err)
-		}
-	}
-	if _, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "typo"), Existing: true}); portico.KindOf(err) != portico.KindNotFound {
-		t.Errorf("a registry that must exist: %v", err)
-	}
-	if err := server.Run(t.Context(), "typo", "SELECT 1"); err == nil {
-		t.Error("looking for a registry made one")
-	}
-	e := openEngine(t, t.Name(), Config{})
-	noError(t, e.Close())
-	noError(t, server.Run(t.Context(), "registry", "UPDATE portico.schema_version SET version = 99"))
-	if _, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "registry")}); err == nil || !strings.Contains(err.Error(), "newer version") {
-		t.Errorf("a newer registry: %v", err)
-	}
-}
-
 // TestOutage: while the server is away everything is unavailable, and comes
 // back with it.
 func TestOutage(t *testing.T) {
@@ -369,7 +333,7 @@ func TestOutage(t *testing.T) {
 	noError(t, server.Kill())
 	for what, err := range map[string]error{
 		"view": h.View(t.Context(), one), "update": h.Update(t.Context(), one), "registry": e.Registry().View(t.Context(), one),
-		"list": e.List(t.Context(), "", func(store.Found) error { return nil }),
+		"look": h.Look(t.Context(), one), "list": e.List(t.Context(), "", func(store.Found) error { return nil }),
 	} {
 		if portico.KindOf(err) != portico.KindUnavailable {
 			t.Errorf("%s: %v", what, err)
@@ -379,6 +343,31 @@ func TestOutage(t *testing.T) {
 	noError(t, h.Update(t.Context(), one))
 	noError(t, e.Registry().View(t.Context(), one))
 	noError(t, e.Verify(t.Context(), id))
+	noError(t, server.Run(t.Context(), "postgres", `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '`+pgtest.Owner+`'`))
+	noError(t, h.Look(t.Context(), one))
+	noError(t, e.Registry().Look(t.Context(), one))
+}
+
+// TestStandingStill: the server ends a transaction of ours that nobody goes on
+// with, in the registry and in a portal's database, so that its locks go.
+func TestStandingStill(t *testing.T) {
+	t.Parallel()
+	e := closing(t, openEngine(t, t.Name(), Config{}))
+	id := newID(t)
+	noError(t, e.Create(t.Context(), id))
+	h, err := e.Open(t.Context(), id)
+	noError(t, err)
+	defer h.Release()
+	for what, d := range map[string]store.Database{"registry": e.Registry(), "portal": h} {
+		noError(t, d.Update(t.Context(), func(q store.SQL) error {
+			var limit string
+			err := q.QueryRow(`SELECT current_setting('idle_in_transaction_session_timeout')`).Scan(&limit)
+			if err == nil && limit != "10s" {
+				t.Errorf("%s: %s", what, limit)
+			}
+			return err
+		}))
+	}
 }
 
 // TestTwoNodes: what one node drops the other does not go on with.

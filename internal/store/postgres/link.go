@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"portico"
+	"portico/internal/store"
 )
 
 // statementLimit is how long a statement of a transaction may take. A server
@@ -27,16 +28,17 @@ const statementLimit = 5 * time.Second
 // the network: cancelling would cost the connection, and an update that began
 // is not to be stopped.
 type link struct {
-	inner  *stdlib.Conn
-	server *server
-	at     *address      // that it was made to: the server may have another since
-	limit  time.Duration // of a statement
-	gate   *gate         // that it has a place of; nil for one that is not counted
-	uses   int           // transactions begun
-	open   *rows
-	ctx    context.Context // of a View; of anything else one that never ends
-	failed error           // of this transaction
-	code   string          // the SQLSTATE that came with failed
+	inner   *stdlib.Conn
+	server  *server
+	at      *address      // that it was made to: the server may have another since
+	limit   time.Duration // of a statement
+	gate    *gate         // that it has a place of; nil for one that is not counted
+	uses    int           // transactions begun
+	open    *rows
+	ctx     context.Context // of a View; of anything else one that never ends
+	failed  error           // of this transaction
+	looking *store.Looking  // of a Look; nil otherwise
+	code    string          // the SQLSTATE that came with failed
 }
 
 // connector opens links to one database of a server, wherever that is by now.
@@ -107,7 +109,7 @@ func (*connector) Driver() driver.Driver { return nil }
 
 // start readies the link for a transaction.
 func (l *link) start(ctx context.Context) {
-	l.ctx, l.failed, l.code = ctx, nil, ""
+	l.ctx, l.failed, l.code, l.looking = ctx, nil, "", nil
 }
 
 // run executes statements of our own, which take no parameters, in one round
@@ -148,7 +150,7 @@ func (l *link) idle() bool {
 
 // QueryContext implements driver.QueryerContext.
 func (l *link) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := l.check(ctx); err != nil {
+	if err := l.check(ctx, text); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
@@ -163,7 +165,7 @@ func (l *link) QueryContext(ctx context.Context, text string, args []driver.Name
 
 // ExecContext implements driver.ExecerContext.
 func (l *link) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if err := l.check(ctx); err != nil {
+	if err := l.check(ctx, text); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
@@ -175,7 +177,7 @@ func (l *link) ExecContext(ctx context.Context, text string, args []driver.Named
 	return result, nil
 }
 
-func (l *link) check(ctx context.Context) error {
+func (l *link) check(ctx context.Context, text string) error {
 	if ctx.Err() != nil { // how a finished transaction is told apart
 		return errTxOver
 	}
@@ -184,6 +186,9 @@ func (l *link) check(ctx context.Context) error {
 	}
 	if l.failed == nil && l.ctx.Err() != nil {
 		l.failed = unavailable(context.Cause(l.ctx))
+	}
+	if l.failed == nil {
+		l.failed = l.looking.Admit(text)
 	}
 	return l.failed
 }

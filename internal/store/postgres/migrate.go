@@ -17,8 +17,8 @@ const schemaName = "portico"
 const registryLock = "registry"
 
 // migrateRegistry brings the registry to the newest schema version, one step a
-// transaction, one node at a time.
-func (e *Engine) migrateRegistry(ctx context.Context) error {
+// transaction, one node at a time. existing refuses to make one.
+func (e *Engine) migrateRegistry(ctx context.Context, existing bool) error {
 	steps, err := store.RegistryMigrations()
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 		if err := a.lock(ctx, registryLock); err != nil {
 			return err
 		}
-		if err := a.prepareRegistry(); err != nil {
+		if err := a.prepareRegistry(existing); err != nil {
 			return err
 		}
 		var version int
@@ -35,7 +35,7 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 			return err
 		}
 		if version > len(steps) {
-			return tooNew("The registry", version, len(steps))
+			return store.TooNew("The registry", version, len(steps))
 		}
 		for ; version < len(steps); version++ {
 			done := `UPDATE schema_version SET version = ` + strconv.Itoa(version+1)
@@ -47,32 +47,72 @@ func (e *Engine) migrateRegistry(ctx context.Context) error {
 	})
 }
 
-// closeRegistry keeps everybody else out of a registry's database that was there
-// before us, the portals' apps above all, where it is ours to close.
-const closeRegistry = `DO $$BEGIN
-	IF pg_has_role((SELECT datdba FROM pg_database WHERE datname = current_database()), 'USAGE') THEN
-		EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-	END IF; END$$`
-
-// prepareRegistry makes the schema and has it looked into first by every
-// connection of our role.
-func (a *session) prepareRegistry() error {
-	var there bool
-	err := a.query(`SELECT to_regclass('`+schemaName+`.schema_version') IS NOT NULL`, nil, &there)
-	if err != nil || there {
+// prepareRegistry makes the schema where there is none, has it looked into first
+// by every connection of our role, and keeps everybody else out, the portals'
+// apps above all. existing refuses to make one.
+func (a *session) prepareRegistry(existing bool) error {
+	there, err := a.holdsRegistry()
+	if err == nil && !there && existing {
+		err = a.server.noRegistry(nil)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.closeRegistry(); err != nil || there {
 		return err
 	}
 	return a.exec(statementLimit,
 		`CREATE SCHEMA IF NOT EXISTS `+schemaName,
-		lookInto(a.server.database),
-		closeRegistry,
 		`CREATE TABLE `+schemaName+`.schema_version (version BIGINT NOT NULL)`,
 		`INSERT INTO `+schemaName+`.schema_version VALUES (0)`)
 }
 
-// lookInto makes our tables the ones that our role finds in a database.
+// holdsRegistry reports whether the database that we are connected to holds a
+// registry. One that holds something else is refused: it is somebody's.
+func (a *session) holdsRegistry() (there bool, err error) {
+	var foreign int
+	err = a.query(`SELECT to_regclass('`+schemaName+`.schema_version') IS NOT NULL,
+		(SELECT COUNT(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname <> 'information_schema' AND NOT starts_with(n.nspname, 'pg_')
+		AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'))`,
+		nil, &there, &foreign)
+	if err == nil && !there && foreign > 0 {
+		err = portico.Errorf(portico.KindConflict,
+			"The database %s at %s holds %d tables and views of something else, and no registry. Name a database that does not exist, and it is made.",
+			a.server.database, a.server.address().url.Redacted(), foreign)
+	}
+	return there, err
+}
+
+// closeRegistry closes the registry's database to everybody but us, and refuses
+// one that is not ours to close, or to make tables in.
+func (a *session) closeRegistry() error {
+	var ours, open, rights bool
+	var owner, user string
+	err := a.query(`SELECT pg_has_role(datdba, 'USAGE'), has_database_privilege('public', oid, 'CONNECT'), has_database_privilege(oid, 'CREATE'),
+		pg_get_userbyid(datdba), current_user FROM pg_database WHERE datname = current_database()`, nil, &ours, &open, &rights, &owner, &user)
+	if err != nil {
+		return err
+	}
+	database := quote(a.server.database)
+	if !ours && (open || !rights) {
+		return portico.Errorf(portico.KindUnavailable,
+			"The registry's database %s at %s belongs to %s, and is open to others or closed to us. Run there as a superuser: ALTER DATABASE %s OWNER TO %s;",
+			a.server.database, a.server.address().url.Redacted(), owner, database, quote(user))
+	}
+	statements := []string{lookInto(a.server.database)}
+	if open {
+		statements = append(statements, "REVOKE ALL ON DATABASE "+database+" FROM PUBLIC")
+	}
+	return a.exec(statementLimit, statements...)
+}
+
+// lookInto makes our tables the ones that our role finds in a database, and
+// ends its transactions that stand still: the locks of a process that was
+// stopped in one would keep everybody else waiting.
 func lookInto(database string) string {
-	return `ALTER ROLE CURRENT_USER IN DATABASE ` + quote(database) + ` SET search_path = ` + schemaName
+	ours := `ALTER ROLE CURRENT_USER IN DATABASE ` + quote(database) + ` SET `
+	return ours + `search_path = ` + schemaName + `; ` + ours + `idle_in_transaction_session_timeout = '10s'`
 }
 
 // migrateOnce takes one step, with the statement that notes it, in a
@@ -118,9 +158,4 @@ func (e *Engine) migratePortal(ctx context.Context, d *database) error {
 			return err
 		}
 	}
-}
-
-func tooNew(what string, have, know int) error {
-	return portico.Errorf(portico.KindUnavailable,
-		"%s has schema version %d, this program knows %d: it was used by a newer version. Install that version again.", what, have, know)
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 
 	"modernc.org/sqlite"
+
+	"portico/internal/store"
 )
 
 // link is one driver connection as database/sql sees it. It keeps compiled
@@ -18,14 +20,15 @@ import (
 // A link belongs to one goroutine at a time and never waits on a context: a
 // cancellable one would cost the driver a goroutine for each statement.
 type link struct {
-	inner  innerConn
-	stmts  map[string]*stmt
-	limit  int    // of stmts
-	clock  uint64 // counts uses of stmts
-	open   *rows
-	ctx    context.Context // of a View; one that never ends otherwise
-	failed error           // of this transaction
-	worst  int             // the result code that came with failed
+	inner   innerConn
+	stmts   map[string]*stmt
+	limit   int    // of stmts
+	clock   uint64 // counts uses of stmts
+	open    *rows
+	ctx     context.Context // of a View; one that never ends otherwise
+	failed  error           // of this transaction
+	looking *store.Looking  // of a Look; nil otherwise
+	worst   int             // the result code that came with failed
 }
 
 // innerConn is what we use of the driver's connection.
@@ -58,7 +61,7 @@ func newLink(c driver.Conn, limit int) (*link, error) {
 
 // start readies the link for a transaction.
 func (l *link) start(ctx context.Context) {
-	l.ctx, l.failed, l.worst = ctx, nil, 0
+	l.ctx, l.failed, l.worst, l.looking = ctx, nil, 0, nil
 }
 
 // run executes one statement of our own, outside the rules of transactions.
@@ -79,7 +82,7 @@ func (l *link) script(text string) error {
 
 // QueryContext implements driver.QueryerContext.
 func (l *link) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := l.check(ctx); err != nil {
+	if err := l.check(ctx, text); err != nil {
 		return nil, err
 	}
 	s, err := l.stmt(text)
@@ -96,7 +99,7 @@ func (l *link) QueryContext(ctx context.Context, text string, args []driver.Name
 
 // ExecContext implements driver.ExecerContext.
 func (l *link) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if err := l.check(ctx); err != nil {
+	if err := l.check(ctx, text); err != nil {
 		return nil, err
 	}
 	s, err := l.stmt(text)
@@ -110,7 +113,7 @@ func (l *link) ExecContext(ctx context.Context, text string, args []driver.Named
 	return result, nil
 }
 
-func (l *link) check(ctx context.Context) error {
+func (l *link) check(ctx context.Context, text string) error {
 	if ctx.Err() != nil { // how a finished transaction is told apart
 		return errTxOver
 	}
@@ -119,6 +122,9 @@ func (l *link) check(ctx context.Context) error {
 	}
 	if l.failed == nil && l.ctx.Err() != nil {
 		l.failed = unavailable(context.Cause(l.ctx))
+	}
+	if l.failed == nil {
+		l.failed = l.looking.Admit(text)
 	}
 	return l.failed
 }

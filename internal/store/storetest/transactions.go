@@ -18,6 +18,8 @@ func transactionTests() []test {
 		{"a panic takes everything back and comes out", updatePanics},
 		{"a view is one snapshot", viewSnapshot},
 		{"a view cannot write", viewReadOnly},
+		{"a look sees what was committed", lookSees},
+		{"a look is one SELECT", lookIsOne},
 		{"a unique constraint is told apart", uniqueTold},
 		{"nothing follows a statement that failed", failedIsFinal},
 		{"a failed statement cannot be hidden", failedNotHidden},
@@ -126,6 +128,47 @@ func viewReadOnly(s *suite) {
 		s.Error("a view wrote")
 	}
 	equal(s, "the value", s.stored("a"), "")
+}
+
+func lookSees(s *suite) {
+	for _, want := range []string{"1", "2"} {
+		s.no(s.update(func(q store.SQL) error { return put(q, "a", want) }))
+		var have string
+		s.no(s.Registry().Look(s.Context(), func(q store.SQL) (err error) {
+			have, err = take(q, "a")
+			return err
+		}))
+		equal(s, "the value", have, want)
+	}
+	ctx, cancel := context.WithCancel(s.Context())
+	cancel()
+	s.unavailable(s.Registry().Look(ctx, func(store.SQL) error { return errors.New("begun") }))
+}
+
+func lookIsOne(s *suite) {
+	s.no(s.update(func(q store.SQL) error { return put(q, "a", "1") }))
+	for what, fn := range map[string]func(store.SQL) error{
+		"a write": func(q store.SQL) error { return put(q, "a", "2") },
+		"a write that returns": func(q store.SQL) error {
+			var name string
+			return q.QueryRow(`DELETE FROM meta WHERE name = 'a' RETURNING name`).Scan(&name)
+		},
+		"a second statement": func(q store.SQL) error {
+			_, first := take(q, "a")
+			_, second := take(q, "a")
+			return errors.Join(first, second)
+		},
+		"a hidden second one": func(q store.SQL) error {
+			_, _ = take(q, "a")
+			_, _ = take(q, "a")
+			return nil
+		},
+	} {
+		if err := s.Registry().Look(s.Context(), fn); err == nil {
+			s.Errorf("%s: a look let it pass", what)
+		}
+	}
+	equal(s, "the value", s.stored("a"), "1")
 }
 
 func insert(q store.SQL, name string) error {
