@@ -42,7 +42,7 @@ func (e *Engine) List(ctx context.Context, _ string, fn func(store.Found) error)
 // Size implements store.Handle: of the files in the portal's folder. One that
 // goes meanwhile counts nothing.
 func (h *handle) Size(context.Context) (size int64, err error) {
-	folder, dir := h.handles.engine.folder, filepath.Dir(h.rel)
+	folder, dir := h.engine.folder, filepath.Dir(h.rel)
 	names, err := folder.names(dir)
 	for _, name := range names {
 		info, statErr := folder.root.Lstat(filepath.Join(dir, name))
