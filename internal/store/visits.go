@@ -1,6 +1,9 @@
 package store
 
 import (
+	"database/sql"
+	"errors"
+
 	"portico"
 )
 
@@ -14,12 +17,9 @@ type Host struct {
 // Visit returns what the registry says of a request to a host by who holds a
 // session of audience prefix + portal id: the portal, its organization, and
 // the session's account and role, in one query. A host that is nobody's gives
-// the zero Visit.
+// the zero Visit. Of portal and account it has what guests' pages show.
 func (tx *Tx) Visit(host Host, sessionID, audiencePrefix string) (portico.Visit, error) {
-	where, name := `p.api_name = $1`, host.Label
-	if host.Domain != "" {
-		where, name = `p.custom_domain = $1 AND p.domain_verified_at IS NOT NULL AND p.domain_status = 'active'`, host.Domain
-	}
+	where, name := host.where()
 	return tx.visit(where, name, sessionID, audiencePrefix)
 }
 
@@ -31,27 +31,76 @@ func (tx *Tx) VisitPortal(portalID string) (portico.Visit, error) {
 	return tx.visit(`p.id = $1`, portalID, "", "")
 }
 
+// Home is Visit with PortalsOf for the session's account, whatever that session
+// is worth, in the same query.
+func (tx *Tx) Home(host Host, sessionID, audiencePrefix string) (v portico.Visit, portals []portico.Portal, err error) {
+	if !portico.ValidID(sessionID, portico.PrefixSession) {
+		sessionID = ""
+	}
+	where, name := host.where()
+	rows, err := tx.q.Query(`SELECT `+visitColumns+`, COALESCE(theirs.id, ''), COALESCE(other.id, ''), COALESCE(named.name, ''),
+		COALESCE(other.api_name, ''), other.custom_domain, COALESCE(other.domain_status, ''), COALESCE(other.state, '')
+		`+visitTables+`
+		LEFT JOIN memberships g ON g.account_id = a.id AND g.role = 'guest'
+		LEFT JOIN portals other ON other.id = g.organization_id AND other.state IN ('active', 'unavailable')
+		LEFT JOIN organizations named ON named.id = other.id
+		LEFT JOIN organizations theirs ON theirs.id = named.parent_id AND theirs.suspended = 0
+		WHERE `+where, name, sessionID, audiencePrefix)
+	if err != nil {
+		return portico.Visit{}, nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p portico.Portal
+		if v, err = scanVisit(rows, linkOf(&p)...); err != nil {
+			return portico.Visit{}, nil, err
+		}
+		if p.OrganizationID != "" {
+			portals = append(portals, p)
+		}
+	}
+	return v, portals, rows.Err()
+}
+
+// where returns the condition that finds the host's portal, and its value.
+func (h Host) where() (condition, value string) {
+	if h.Domain != "" {
+		return `p.custom_domain = $1 AND p.domain_verified_at IS NOT NULL AND p.domain_status = 'active'`, h.Domain
+	}
+	return `p.api_name = $1`, h.Label
+}
+
+const (
+	visitColumns = `p.id, o.parent_id, o.name, p.api_name, p.description, p.custom_domain, p.domain_status, p.state,
+		parent.name, parent.suspended, COALESCE(s.id, ''), COALESCE(s.expires_at, 0), COALESCE(a.id, ''), COALESCE(a.email, ''),
+		COALESCE(a.name, ''), COALESCE(a.proven, 0), COALESCE(m.role, ''), COALESCE(m.first_name, ''), COALESCE(m.last_name, '')`
+	visitTables = `FROM portals p JOIN organizations o ON o.id = p.id JOIN organizations parent ON parent.id = o.parent_id
+		LEFT JOIN sessions s ON s.id = $2 AND s.organization_id = p.id AND s.audience = $3 || p.id
+		LEFT JOIN accounts a ON a.id = s.account_id
+		LEFT JOIN memberships m ON m.organization_id = p.id AND m.account_id = s.account_id`
+)
+
+func scanVisit(row scanner, more ...any) (portico.Visit, error) {
+	var v portico.Visit
+	var expires int64
+	p := &v.Portal
+	err := row.Scan(append([]any{
+		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain, &p.DomainStatus, &p.State,
+		&v.Organization, &v.Suspended, &v.SessionID, &expires, &v.Account.ID, &v.Account.Email,
+		&v.Account.Name, &v.Account.Proven, &v.Role, &v.FirstName, &v.LastName,
+	}, more...)...)
+	v.ExpiresAt = fromMicros(expires)
+	return v, err
+}
+
 func (tx *Tx) visit(where, name, sessionID, audiencePrefix string) (portico.Visit, error) {
 	if !portico.ValidID(sessionID, portico.PrefixSession) {
 		sessionID = ""
 	}
-	var v portico.Visit
-	var expires, created int64
-	row, err := scanPortal(tx.q.QueryRow(`SELECT `+portalColumns+`, parent.name, parent.suspended,
-		COALESCE(s.id, ''), COALESCE(s.expires_at, 0), COALESCE(a.id, ''), COALESCE(a.email, ''), COALESCE(a.email_key, ''),
-		COALESCE(a.name, ''), COALESCE(a.proven, 0), COALESCE(a.created_at, 0), COALESCE(m.role, ''),
-		COALESCE(m.first_name, ''), COALESCE(m.last_name, '')
-		FROM portals p JOIN organizations o ON o.id = p.id JOIN organizations parent ON parent.id = o.parent_id
-		LEFT JOIN sessions s ON s.id = $2 AND s.organization_id = p.id AND s.audience = $3 || p.id
-		LEFT JOIN accounts a ON a.id = s.account_id
-		LEFT JOIN memberships m ON m.organization_id = p.id AND m.account_id = s.account_id
-		WHERE `+where, name, sessionID, audiencePrefix),
-		&v.Organization, &v.Suspended, &v.SessionID, &expires, &v.Account.ID, &v.Account.Email, &v.Account.EmailKey,
-		&v.Account.Name, &v.Account.Proven, &created, &v.Role, &v.FirstName, &v.LastName)
-	if portico.KindOf(err) == portico.KindNotFound {
+	v, err := scanVisit(tx.q.QueryRow(`SELECT `+visitColumns+` `+visitTables+` WHERE `+where, name, sessionID, audiencePrefix))
+	if errors.Is(err, sql.ErrNoRows) {
 		return portico.Visit{}, nil
 	}
-	v.Portal, v.ExpiresAt, v.Account.CreatedAt = row.Portal, fromMicros(expires), fromMicros(created)
 	return v, err
 }
 
@@ -75,6 +124,9 @@ func (tx *Tx) BrowserSession(id, audience string) (Session, portico.Account, err
 // EndBrowser ends a session at the sign-in host with the portals' sessions and
 // codes that came of it.
 func (tx *Tx) EndBrowser(sessionID string) error {
+	if sessionID == "" { // of which most sessions come
+		return nil
+	}
 	for _, query := range []string{
 		`DELETE FROM entries WHERE session_id = $1`,
 		`DELETE FROM sessions WHERE parent_id = $1`,
@@ -95,17 +147,29 @@ func (tx *Tx) ParentSession(id string) (string, error) {
 	return parent, notFound(err)
 }
 
-// PortalsOf returns the portals that an account can enter now, in the order in
-// which it became a guest.
+// PortalsOf returns the portals that an account can enter now, in no order,
+// with what links to them show.
 func (tx *Tx) PortalsOf(accountID string) ([]portico.Portal, error) {
-	rows, err := tx.portalRows(`SELECT `+portalColumns+`
+	rows, err := tx.q.Query(`SELECT o.parent_id, p.id, o.name, p.api_name, p.custom_domain, p.domain_status, p.state
 		FROM memberships m JOIN portals p ON p.id = m.organization_id JOIN organizations o ON o.id = p.id
 		JOIN organizations parent ON parent.id = o.parent_id
-		WHERE m.account_id = $1 AND m.role = 'guest' AND p.state IN ('active', 'unavailable') AND parent.suspended = 0
-		ORDER BY m.created_at, p.id`, accountID)
-	portals := make([]portico.Portal, len(rows))
-	for i, row := range rows {
-		portals[i] = row.Portal
+		WHERE m.account_id = $1 AND m.role = 'guest' AND p.state IN ('active', 'unavailable') AND parent.suspended = 0`, accountID)
+	if err != nil {
+		return nil, err
 	}
-	return portals, err
+	defer rows.Close()
+	var portals []portico.Portal
+	for rows.Next() {
+		var p portico.Portal
+		if err := rows.Scan(linkOf(&p)...); err != nil {
+			return nil, err
+		}
+		portals = append(portals, p)
+	}
+	return portals, rows.Err()
+}
+
+// linkOf is where the columns of a link to a portal go.
+func linkOf(p *portico.Portal) []any {
+	return []any{&p.OrganizationID, &p.ID, &p.Name, &p.APIName, &p.CustomDomain, &p.DomainStatus, &p.State}
 }

@@ -27,7 +27,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if err != nil {
 		return err
 	}
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return store.ErrRetired
 	}
 	s, err := e.clusters.at(ctx, at.Cluster)
@@ -37,7 +37,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if there, err := e.present(ctx, s, id); there || err != nil {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 		finished, err = e.makeClaimed(ctx, a, id, at, fill)
 		return err
 	})
-	e.handles.unclaim(claim)
+	unclaim()
 	if err == nil && !finished { // another was quicker
 		_, err = e.present(ctx, s, id)
 	}
@@ -68,7 +68,7 @@ func (e *Engine) present(ctx context.Context, s *server, id store.Identity) (boo
 	if err != nil {
 		return true, err
 	}
-	e.handles.release(entry)
+	entry.Release()
 	return true, nil
 }
 
@@ -82,7 +82,7 @@ func (p presence) finished() bool {
 // makeClaimed takes the steps of a creation. It reports false when a finished
 // database is there already.
 func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, at store.Place, fill filler) (bool, error) {
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return true, store.ErrRetired
 	}
 	name := at.Name
@@ -116,7 +116,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, a.server, name); err != nil {
+	if err := a.meanwhile(func() error { return fill(ctx, a.server, name) }); err != nil {
 		return true, err
 	}
 	stages.Done(portico.StageIdentity)
