@@ -402,3 +402,44 @@ func TestQueries(t *testing.T) {
 	}
 	t.Log(few)
 }
+
+// TestLentToken: a session of the console gives its pages an access token,
+// which is good for the API as long as the session lasts and for nothing else.
+func TestLentToken(t *testing.T) {
+	t.Parallel()
+	w := wiretest.Start(t)
+	b := newBrowser(t, w).signIn(w.Admin.Email)
+	lent := b.want(b.post("/session/token"), http.StatusOK, `{"access_token":"`)
+	if kind, kept := lent.header.Get("Content-Type"), lent.header.Get("Cache-Control"); kind != "application/json" || kept != "no-store" {
+		t.Errorf("the answer is %s, %s", kind, kept)
+	}
+	_, token, _ := strings.Cut(lent.text, `:"`)
+	token, _, _ = strings.Cut(token, `"`)
+	api := func(want int) {
+		t.Helper()
+		if a := w.Do("GET", "/v1/portal", token, nil); a.Status != want {
+			t.Errorf("the API answers %d, want %d", a.Status, want)
+		}
+	}
+	api(http.StatusOK)
+	if a := w.Do("POST", "/v1/oauth2/refresh", "", `{"refresh_token":"`+token+`"}`); a.Status != http.StatusUnauthorized {
+		t.Errorf("it renews itself: %d", a.Status)
+	}
+	for what, change := range map[string]func(http.Header){
+		"a sibling":       func(h http.Header) { h.Set("Origin", "http://portal.localhost"); h.Set("Sec-Fetch-Site", "same-site") },
+		"another site":    func(h http.Header) { h.Set("Origin", "https://evil.example"); h.Set("Sec-Fetch-Site", "cross-site") },
+		"an opaque one":   func(h http.Header) { h.Set("Origin", "null") },
+		"one that is not": func(h http.Header) { h.Del("Origin") },
+	} {
+		p := b.send("POST", "/session/token", nil, func(r *http.Request) { change(r.Header) })
+		if p.status != http.StatusForbidden || strings.Contains(p.text, "access_token") {
+			t.Errorf("%s: %d %s", what, p.status, p.text)
+		}
+	}
+	b.want(b.get("/session/token"), http.StatusMethodNotAllowed)
+	b.post("/sign-out")
+	api(http.StatusUnauthorized)
+	if p := b.post("/session/token"); p.status != http.StatusSeeOther || strings.Contains(p.text, "access_token") {
+		t.Errorf("nobody: %d %s", p.status, p.text)
+	}
+}
