@@ -33,6 +33,7 @@ const (
 	ActionOrganizationSuspended Action = "organization.suspended"
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
+	ActionAccountProven         Action = "account.proven"
 	ActionMemberAdded           Action = "member.added"
 	ActionRoleChanged           Action = "member.role_changed"
 	ActionMemberRemoved         Action = "member.removed"
@@ -74,6 +75,7 @@ func Actions() []Action {
 		ActionOrganizationSuspended,
 		ActionOrganizationActivated,
 		ActionAccountCreated,
+		ActionAccountProven,
 		ActionMemberAdded,
 		ActionRoleChanged,
 		ActionMemberRemoved,

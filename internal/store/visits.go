@@ -122,8 +122,12 @@ func (tx *Tx) BrowserSession(id, audience string) (Session, portico.Account, err
 }
 
 // EndBrowser ends a session at the sign-in host with the portals' sessions and
-// codes that came of it.
+// codes that came of it. An empty id, which all sessions have for a parent that
+// came of none, ends nothing.
 func (tx *Tx) EndBrowser(sessionID string) error {
+	if sessionID == "" {
+		return nil
+	}
 	for _, query := range []string{
 		`DELETE FROM entries WHERE session_id = $1`,
 		`DELETE FROM sessions WHERE parent_id = $1`,
