@@ -34,7 +34,8 @@ const (
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
 	ActionAccountProven         Action = "account.proven"
-	ActionMemberAdded           Action = "member.added"
+	ActionMemberInvited         Action = "member.invited"
+	ActionMemberJoined          Action = "member.joined"
 	ActionRoleChanged           Action = "member.role_changed"
 	ActionMemberRemoved         Action = "member.removed"
 	ActionTokenCreated          Action = "token.created"
@@ -76,7 +77,8 @@ func Actions() []Action {
 		ActionOrganizationActivated,
 		ActionAccountCreated,
 		ActionAccountProven,
-		ActionMemberAdded,
+		ActionMemberInvited,
+		ActionMemberJoined,
 		ActionRoleChanged,
 		ActionMemberRemoved,
 		ActionTokenCreated,

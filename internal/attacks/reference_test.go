@@ -87,9 +87,8 @@ func framedReference(a *arena) {
 		if strings.Contains(policy, "unsafe") || strings.Contains(policy, "*") || strings.Contains(policy, "http") || answer.Header.Get("X-Frame-Options") != "DENY" {
 			a.Errorf("%s: %s, %s", page, policy, answer.Header.Get("X-Frame-Options"))
 		}
-		inline := regexp.MustCompile(`<script(?:>|[^>]*[^>c]>[^<])|\son\w+=|\sstyle=|<style|javascript:|srcdoc|<base`).FindString(string(answer.Body))
-		if inline != "" {
-			a.Errorf("%s has %q in it", page, inline)
+		if found := inline(answer.Body); found != nil {
+			a.Errorf("%s has %q", page, found)
 		}
 	}
 }

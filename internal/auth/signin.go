@@ -27,8 +27,8 @@ type Proof struct {
 func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proof, error) {
 	address, err := portico.ParseAddress(email)
 	bucket := address.Key
-	if err != nil { // nobody's address, which is looked up all the same
-		bucket = strings.ToLower(email[:min(len(email), portico.MaxAddressLength)])
+	if err != nil { // nobody's address, which is looked up all the same, and counted as nobody's
+		bucket = "\n" + strings.ToLower(email[:min(len(email), portico.MaxAddressLength)])
 	}
 	if err := a.MayTry(remote); err != nil {
 		return Proof{}, err

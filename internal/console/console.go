@@ -43,6 +43,9 @@ type Config struct {
 // come again, so that nothing slows down without end.
 const maxInFlight = 256
 
+// maxUploads is how many lists are on their way in at once, each held in memory.
+const maxUploads = 32
+
 // Console is the HTTP handler of the administrators' pages. It is safe for
 // concurrent use.
 type Console struct {
@@ -52,6 +55,7 @@ type Console struct {
 	mux     *http.ServeMux
 	handler http.Handler
 	slots   chan struct{}
+	uploads chan struct{}
 }
 
 // New returns the console.
@@ -60,7 +64,10 @@ func New(config Config) (*Console, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{config: config, control: config.Control, mux: http.NewServeMux(), slots: make(chan struct{}, maxInFlight)}
+	c := &Console{
+		config: config, control: config.Control, mux: http.NewServeMux(),
+		slots: make(chan struct{}, maxInFlight), uploads: make(chan struct{}, maxUploads),
+	}
 	c.pages, err = web.Open(web.Config{
 		Brand: "Portico", Home: "/", Files: files, AssetAt: "/console/assets/", Log: config.Log, Funcs: templateFuncs(),
 	})

@@ -54,26 +54,31 @@ func (q *request) from() control.Origin {
 	return control.Origin{Remote: host, RequestID: web.RequestID(q.ctx())}
 }
 
-// serve judges a request: room for it, who sends it, whether its form can be
-// read. Whether they may is the operation's to say.
+// serve judges a request: who sends it, whether its form can be read. Whether
+// they may is the operation's to say.
 func (c *Console) serve(w http.ResponseWriter, r *http.Request, route Route) {
 	q := &request{Console: c, w: w, r: r, route: route}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	default:
-		q.fail(&portico.Error{Kind: portico.KindUnavailable, Msg: "Too much is asked for at once.", RetryAfter: time.Second})
-		return
-	}
-	err := q.authenticate()
+	err := within(c.slots, q.authenticate)
 	if err == nil {
 		err = q.readForm()
 	}
 	if err == nil {
-		err = route.handle(q)
+		err = within(c.slots, func() error { return route.handle(q) })
 	}
 	if err != nil {
 		q.fail(err)
+	}
+}
+
+// within does a part of a request if there is room for it. A form is read in
+// between, so that nobody takes room by sending slowly.
+func within(slots chan struct{}, part func() error) error {
+	select {
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
+		return part()
+	default:
+		return &portico.Error{Kind: portico.KindUnavailable, Msg: "Too much is asked for at once.", RetryAfter: time.Second}
 	}
 }
 
@@ -111,17 +116,17 @@ func (q *request) readForm() error {
 	case kind == "application/x-www-form-urlencoded":
 		err = q.r.ParseForm()
 	case kind == "multipart/form-data" && q.route.upload:
-		err = q.r.ParseMultipartForm(maxUpload)
+		err = within(q.uploads, func() error { return q.r.ParseMultipartForm(maxUpload) })
 	default:
 		return errForm
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return portico.Errorf(portico.KindInvalid, "What was sent is larger than %d KB.", limit>>10)
 	}
-	if err != nil {
-		return errForm
+	if err != nil && portico.KindOf(err) != portico.KindUnavailable {
+		err = errForm
 	}
-	return nil
+	return err
 }
 
 // seeOther answers a form that was done: the browser goes on with GET.
@@ -272,7 +277,7 @@ var notices = map[string]web.Notice{
 	"invitation-revoked": {Kind: "good", Title: "The invitation is revoked.", Text: "Its link is void."},
 	"list-discarded":     {Kind: "good", Title: "The list is discarded.", Text: "Nobody was invited."},
 	"token-revoked":      {Kind: "good", Title: "The token is revoked.", Text: "It is worth nothing from now on."},
-	"member-added":       {Kind: "good", Title: "The member is added."},
+	"member-invited":     {Kind: "good", Title: "The invitation is on its way.", Text: "Who has the address accepts it by the link in the mail."},
 	"member-changed":     {Kind: "good", Title: "The role is changed."},
 	"member-removed":     {Kind: "good", Title: "The member is removed.", Text: "Their sessions and tokens for this organization ended."},
 	"signed-out":         {Kind: "good", Title: "You are signed out."},

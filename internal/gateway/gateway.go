@@ -162,25 +162,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.nothing(q)
 	case strings.HasPrefix(r.URL.Path, g.pages.AssetPath()):
 		g.pages.Assets().ServeHTTP(q.w, q.r)
+	case kind == HostSignIn:
+		g.signIn.ServeHTTP(q.w, q.r)
 	default:
-		g.admit(q, kind)
+		g.portals.ServeHTTP(q.w, q.r)
 	}
-}
-
-// admit routes a request if there is room for it.
-func (g *Gateway) admit(q *request, kind HostKind) {
-	select {
-	case g.slots <- struct{}{}:
-		defer func() { <-g.slots }()
-	default:
-		g.fail(q, &portico.Error{Kind: portico.KindUnavailable, RetryAfter: time.Second})
-		return
-	}
-	mux := g.portals
-	if kind == HostSignIn {
-		mux = g.signIn
-	}
-	mux.ServeHTTP(q.w, q.r)
 }
 
 // cleanPath reports whether the path is one that a route could have: ServeMux
@@ -204,22 +190,39 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, route Route) {
 	if !route.Anyone {
 		err = q.form()
 	}
-	if err == nil && !route.SignIn {
-		if cookie := g.cookies.get(r, sessionCookie); route.Switcher {
-			q.visit, q.portals, err = g.control.Home(q.ctx(), q.host, cookie)
-		} else {
-			q.visit, err = g.control.Visit(q.ctx(), q.host, cookie)
-		}
-		if err == nil && g.control.Admit(q.visit) == portico.AdmitNobody {
-			err = errNothing
-		}
-	}
 	if err == nil {
-		err = route.handle(q)
+		err = g.work(q, route)
 	}
 	if err != nil {
 		g.fail(q, err)
 	}
+}
+
+// work runs a route's handler if there is room for it. The form was read
+// before, so that nobody takes room by sending slowly.
+func (g *Gateway) work(q *request, route Route) error {
+	select {
+	case g.slots <- struct{}{}:
+		defer func() { <-g.slots }()
+	default:
+		return &portico.Error{Kind: portico.KindUnavailable, RetryAfter: time.Second}
+	}
+	if route.SignIn {
+		return route.handle(q)
+	}
+	var err error
+	if cookie := g.cookies.get(q.r, sessionCookie); route.Switcher {
+		q.visit, q.portals, err = g.control.Home(q.ctx(), q.host, cookie)
+	} else {
+		q.visit, err = g.control.Visit(q.ctx(), q.host, cookie)
+	}
+	if err != nil {
+		return err
+	}
+	if g.control.Admit(q.visit) == portico.AdmitNobody {
+		return errNothing
+	}
+	return route.handle(q)
 }
 
 // elsewhere answers for every path and method that no route has: alike on every

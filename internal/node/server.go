@@ -36,10 +36,11 @@ func DefaultTimeouts() Timeouts {
 
 // server is one listener being served.
 type server struct {
-	listener net.Listener
-	http     *http.Server
-	done     sync.WaitGroup
-	log      *slog.Logger
+	listener  net.Listener
+	http      *http.Server
+	lingering *lingering
+	done      sync.WaitGroup
+	log       *slog.Logger
 }
 
 func listen(address string) (net.Listener, error) {
@@ -55,7 +56,7 @@ func newServer(l net.Listener, handler http.Handler, log *slog.Logger, limits Ti
 	if limits == (Timeouts{}) {
 		limits = DefaultTimeouts()
 	}
-	return &server{listener: l, log: log, http: &http.Server{
+	return &server{listener: l, lingering: newLingering(), log: log, http: &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: limits.Header,
 		ReadTimeout:       limits.Body,
@@ -74,9 +75,14 @@ func serve(l net.Listener, handler http.Handler, log *slog.Logger) *server {
 
 // servePublic serves a listener that anyone may reach: it reads heads strictly.
 func servePublic(l net.Listener, handler http.Handler, log *slog.Logger, limits Timeouts) *server {
-	s := newServer(strictListener{l}, strict(handler, log), log, limits)
+	return newPublic(l, handler, log, limits).start()
+}
+
+func newPublic(l net.Listener, handler http.Handler, log *slog.Logger, limits Timeouts) *server {
+	s := newServer(l, strict(handler, log), log, limits)
+	s.listener = strictListener{l, s.lingering}
 	s.http.ConnContext = strictContext
-	return s.start()
+	return s
 }
 
 func (s *server) start() *server {
@@ -96,6 +102,7 @@ func (s *server) stop(patience time.Duration) {
 		s.log.Warn("requests were cut at shutdown", "error", err)
 		_ = s.http.Close()
 	}
+	s.lingering.cut()
 	s.done.Wait()
 }
 

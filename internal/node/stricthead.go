@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 )
 
@@ -18,7 +19,11 @@ import (
 // reason, and is the last.
 
 // strictListener accepts connections that judge the heads they carry.
-type strictListener struct{ net.Listener }
+type strictListener struct {
+	net.Listener
+
+	lingering *lingering
+}
 
 // Accept implements net.Listener.
 func (l strictListener) Accept() (net.Conn, error) {
@@ -26,7 +31,7 @@ func (l strictListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &strictConn{Conn: c}, nil
+	return &strictConn{Conn: c, lingering: l.lingering}, nil
 }
 
 // strictConn follows requests over a connection: heads by line, bodies by
@@ -34,6 +39,12 @@ func (l strictListener) Accept() (net.Conn, error) {
 // that of the request which the server is about to handle.
 type strictConn struct {
 	net.Conn
+
+	lingering *lingering
+	end       sync.Once
+	lingers   bool        // once ended: it is lingering's
+	left      atomic.Bool // not all was read of what the client may be sending
+	deaf      atomic.Bool // the client did not take what it was sent
 
 	ahead   []byte // read, not judged yet
 	out     []byte // judged, not handed on yet
@@ -45,15 +56,45 @@ type strictConn struct {
 
 // CloseWrite lets the server close without cutting off its last answer.
 func (c *strictConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
+	if c.linger() {
+		return nil
 	}
-	return nil
+	return halfClose(c.Conn)
+}
+
+// Close implements net.Conn. What lingers is closed later.
+func (c *strictConn) Close() error {
+	if c.linger() {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// Write implements net.Conn.
+func (c *strictConn) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if err != nil {
+		c.deaf.Store(true)
+	}
+	return n, err
+}
+
+// linger hands the connection over where input is left and the answer could be
+// sent. A head that is good so far has had no answer that could be lost.
+func (c *strictConn) linger() bool {
+	c.end.Do(func() { c.lingers = c.left.Load() && !c.deaf.Load() && c.lingering.take(c.Conn) })
+	return c.lingers
 }
 
 // Read implements net.Conn. Bytes are never changed, only handed on in pieces,
 // up to the line for which a head is refused.
 func (c *strictConn) Read(p []byte) (int, error) {
+	n, err := c.read(p)
+	c.left.Store(c.over != verdictGood || c.body > 0 || len(c.ahead) > 0)
+	return n, err
+}
+
+func (c *strictConn) read(p []byte) (int, error) {
 	for len(c.out) == 0 {
 		switch {
 		case c.over.refuses():

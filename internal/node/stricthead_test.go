@@ -233,7 +233,7 @@ func serveEcho(t testing.TB, strictly bool) string {
 	s := &http.Server{Handler: echo, ReadHeaderTimeout: time.Minute}
 	address := l.Addr().String()
 	if strictly {
-		s.Handler, s.ConnContext, l = strict(echo, slog.New(slog.DiscardHandler)), strictContext, strictListener{l}
+		s.Handler, s.ConnContext, l = strict(echo, slog.New(slog.DiscardHandler)), strictContext, strictListener{l, newLingering()}
 	}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = s.Serve(l) }()

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"portico"
@@ -95,20 +94,6 @@ type Handle interface {
 	Release()
 }
 
-// The ways in which a portal's database can fail to be there. Engines return
-// these, wrapped; they are never shown to a caller.
-var (
-	ErrAbsent   = errors.New("store: the database does not exist")
-	ErrIdentity = errors.New("store: the database is not the one the registry names")
-	ErrDamaged  = errors.New("store: the database is damaged")
-	ErrRetired  = errors.New("store: the database is being dropped")
-)
-
-// ErrUnique says that a unique constraint refused a statement. It is the one
-// error of a statement that a caller can act on: Store.Update runs again what
-// another was quicker than.
-var ErrUnique = errors.New("store: a unique constraint refused the statement")
-
 type reserveKey struct{}
 
 // WithReserve marks the transactions of a context as ones that free space:
@@ -147,7 +132,7 @@ type Engine interface {
 	// identity in it, durable on return. One that is there already and has
 	// this identity is success; another identity is ErrIdentity, and nothing
 	// is changed. After Drop of the same name it returns ErrRetired, to every
-	// call that may be late; see Retired.
+	// call that may be late.
 	Create(ctx context.Context, id Identity) error
 
 	// Open returns a handle on an existing database after comparing identity

@@ -15,19 +15,19 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	e.handles.retire(at)
-	claim, err := e.handles.claim(ctx, at)
+	e.handles.Retire(at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err
 	}
 	err = s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) })
 	if err == nil {
-		e.handles.gone(at)
+		e.handles.Gone(at)
 	}
 	return translate(err)
 }
@@ -106,14 +106,16 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 			}
 		}
 		other := a.server.in(place)
-		err = other.session(ctx, func(b *session) error {
-			err := b.exec(statementLimit, "SET ROLE "+quote(role))
-			for _, gid := range names {
-				if err == nil {
-					err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+		err = a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error {
+				err := b.exec(statementLimit, "SET ROLE "+quote(role))
+				for _, gid := range names {
+					if err == nil {
+						err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+					}
 				}
-			}
-			return err
+				return err
+			})
 		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
@@ -143,7 +145,9 @@ func (a *session) dropRole(ctx context.Context, role string) error {
 	}
 	for _, place := range places {
 		other := a.server.in(place)
-		err := other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		err := a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
 		}
@@ -202,13 +206,13 @@ func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	done := e.handles.move(at)
+	done := e.handles.Move(at)
 	defer done()
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err

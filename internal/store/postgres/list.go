@@ -99,12 +99,12 @@ func (e *Engine) ask(ctx context.Context, cluster string, f *store.Found) {
 	if checkName(f.Name) != nil {
 		return
 	}
-	entry, err := e.handles.acquire(ctx, store.Place{Cluster: cluster, Name: f.Name}, false)
+	entry, err := e.handles.Acquire(ctx, store.Place{Cluster: cluster, Name: f.Name}, false)
 	if err != nil {
 		return // it is what it looks like: not finished
 	}
-	defer e.handles.release(entry)
-	f.Identity, f.Marked, f.Complete = entry.id, true, true
+	defer entry.Release()
+	f.Identity, f.Marked, f.Complete = entry.Database.id, true, true
 }
 
 // folders returns the folders that databases are in, by the numbers they are

@@ -153,7 +153,7 @@ func (d *database) admit(ctx context.Context) error {
 	if d.reserve == nil || store.HasReserve(ctx) || !d.reserve.low() {
 		return nil
 	}
-	return storageFull(errors.New("sqlite: low on space, only what frees space runs"))
+	return store.StorageFull(errors.New("sqlite: low on space, only what frees space runs"))
 }
 
 // drain takes every reader out of use and closes it. It waits for those at
