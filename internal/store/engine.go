@@ -90,6 +90,9 @@ type Handle interface {
 	Database
 	// App returns the database of the app that runs in the portal.
 	App() App
+	// Size returns how many bytes of storage the portal takes: its database,
+	// what its app keeps, and what the engine keeps beside both.
+	Size(ctx context.Context) (int64, error)
 	// Release gives the handle back. It is called exactly once.
 	Release()
 }
@@ -117,6 +120,7 @@ type Found struct {
 	Complete bool      // usable as it is; false for leavings of a create or drop
 	ModTime  time.Time // when it was last touched
 	Size     int64     // bytes, where cheap to tell
+	Held     string    // what keeps it from being set aside, and what to do; empty: nothing
 }
 
 // AppCopy is what the name of an app's copy ends in after that of the portal's.
