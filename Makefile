@@ -48,11 +48,12 @@ bench: ## measure beside the bare floor and write docs/benchmarks.md (up to an h
 	$(GO) test -count=1 -timeout 80m -run '^TestRatios$$' ./internal/bench -args -ratios -write
 
 faults: needs ## every fault at full length, one line a case (over an hour)
-	@$(GO) test -count=1 -timeout 80m -v ./internal/faults -args -full 2>&1 | .ci/cases
+	@{ $(GO) test -count=1 -timeout 80m -v ./internal/faults -args -full; \
+	   $(GO) test -count=1 -v -run '^Test(BackendKilled|OneVerifiedClaim)$$' ./internal/store ./internal/store/postgres; } 2>&1 | .ci/cases
 
 attacks: needs ## every attack at full length, one line a case
 	@{ $(GO) test -count=1 -timeout 80m -v ./internal/attacks -args -full; \
-	   $(GO) test -count=1 -v -run '^Test(Console)?Matrix$$' ./internal/wiretest; } 2>&1 | .ci/cases
+	   $(GO) test -count=1 -v -run '^Test((Console)?Matrix|EndedOnTheOtherNode|Audience)$$' ./internal/wiretest ./internal/auth; } 2>&1 | .ci/cases
 
 e2e: ## flows in a browser, and clients that generators made, against a demo (needs chromium, node)
 	@.ci/needs e2e

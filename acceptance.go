@@ -3,10 +3,11 @@ package portico
 import "time"
 
 // Holding is what the registry knows when somebody shows the authentic token
-// of an invitation: of a generation of it, for a portal.
+// of an invitation: of a generation of it, for a portal or another organization.
 type Holding struct {
-	Portal    Admission // what the portal's host says to everybody
+	Portal    Admission // what the portal, or the organization, says to everybody
 	Elsewhere bool      // the token is for another portal than the one asked
+	Inviter   Role      // now, in an organization that is no portal, of who sent the generation
 
 	Invitation *Invitation // nil: removed, with the guest or by hand
 	Generation int         // of the token
@@ -39,7 +40,9 @@ const (
 // DecideAccept returns what comes next. An invitation that was accepted is
 // worth nothing more: its token leads to the sign-in as everybody's does. A
 // browser that is signed in as somebody else is told so before anything else,
-// so that no account is ever joined with another's invitation silently.
+// so that no account is ever joined with another's invitation silently. An
+// invitation that gives a role holds as long as its inviter may still give it:
+// who was demoted or removed leaves no way back in behind.
 func DecideAccept(h Holding, now time.Time) AcceptStep {
 	i := h.Invitation
 	switch {
@@ -59,6 +62,8 @@ func DecideAccept(h Holding, now time.Time) AcceptStep {
 		return StepDone
 	case !i.Live(now):
 		return StepExpired
+	case i.Role != Guest && !h.Inviter.MayInvite(i.Role):
+		return StepRevoked
 	case h.SignedIn != "" && h.SignedIn != h.Account.ID:
 		return StepOther
 	case !h.Account.Proven:

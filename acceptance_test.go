@@ -13,7 +13,7 @@ func TestDecideAccept(t *testing.T) {
 	stub := portico.Account{ID: "user_ada"}
 	proven := portico.Account{ID: "user_ada", Proven: true}
 	live := func(change func(*portico.Invitation)) *portico.Invitation {
-		i := &portico.Invitation{State: portico.InvitationPending, Generation: 2, ExpiresAt: now.Add(time.Second)}
+		i := &portico.Invitation{Role: portico.Guest, State: portico.InvitationPending, Generation: 2, ExpiresAt: now.Add(time.Second)}
 		if change != nil {
 			change(i)
 		}
@@ -21,6 +21,9 @@ func TestDecideAccept(t *testing.T) {
 	}
 	state := func(s portico.InvitationState) *portico.Invitation {
 		return live(func(i *portico.Invitation) { i.State = s })
+	}
+	as := func(role portico.Role) *portico.Invitation {
+		return live(func(i *portico.Invitation) { i.Role = role })
 	}
 	expired := live(func(i *portico.Invitation) { i.ExpiresAt = now })
 	newer := live(func(i *portico.Invitation) { i.Generation = 3 })
@@ -44,6 +47,11 @@ func TestDecideAccept(t *testing.T) {
 		{"a token from the future", portico.Holding{Invitation: live(func(i *portico.Invitation) { i.Generation = 1 }), Account: stub}, portico.StepReplaced},
 		{"removed", portico.Holding{}, portico.StepRemoved},
 		{"another portal's", portico.Holding{Elsewhere: true}, portico.StepWrong},
+		{"a member's, by an admin", portico.Holding{Inviter: portico.Admin, Invitation: as(portico.Member), Account: stub}, portico.StepProve},
+		{"an owner's, by an owner", portico.Holding{Inviter: portico.Owner, Invitation: as(portico.Owner), Account: proven}, portico.StepSignIn},
+		{"an owner's, by who is an admin now", portico.Holding{Inviter: portico.Admin, Invitation: as(portico.Owner), Account: proven}, portico.StepRevoked},
+		{"an admin's, by who is a member now", portico.Holding{Inviter: portico.Member, Invitation: as(portico.Admin), Account: stub}, portico.StepRevoked},
+		{"a member's, by who is gone", portico.Holding{Invitation: as(portico.Member), Account: stub}, portico.StepRevoked},
 		{"no such portal", portico.Holding{Portal: portico.AdmitNobody, Invitation: live(nil), Account: stub}, portico.StepUnknown},
 		{"the organization is suspended", portico.Holding{Portal: portico.AdmitClosed, Invitation: live(nil), Account: stub}, portico.StepClosed},
 		{"the database is away", portico.Holding{Portal: portico.AdmitLater, Invitation: live(nil), Account: proven, SignedIn: "user_ada"}, portico.StepClosed},

@@ -33,7 +33,8 @@ const (
 	ActionOrganizationSuspended Action = "organization.suspended"
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
-	ActionMemberAdded           Action = "member.added"
+	ActionMemberInvited         Action = "member.invited"
+	ActionMemberJoined          Action = "member.joined"
 	ActionRoleChanged           Action = "member.role_changed"
 	ActionMemberRemoved         Action = "member.removed"
 	ActionTokenCreated          Action = "token.created"
@@ -74,7 +75,8 @@ func Actions() []Action {
 		ActionOrganizationSuspended,
 		ActionOrganizationActivated,
 		ActionAccountCreated,
-		ActionMemberAdded,
+		ActionMemberInvited,
+		ActionMemberJoined,
 		ActionRoleChanged,
 		ActionMemberRemoved,
 		ActionTokenCreated,

@@ -21,11 +21,13 @@ const (
 	MaxRecipients     = 1000                // in one call
 )
 
-// Invitation is a pending membership of a portal. A resend or a new invitation
-// of the same account makes a new generation, which voids the old token.
+// Invitation is a pending membership of a portal, or of another organization. A
+// resend or a new invitation of the same account makes a new generation, which
+// voids the old token.
 type Invitation struct {
 	ID         string
-	PortalID   string
+	PortalID   string // the organization's id, which is a portal's unless Role is another than Guest
+	Role       Role   // what the account becomes there
 	AccountID  string
 	Email      string // the account's, to which mail goes
 	State      InvitationState
@@ -64,6 +66,18 @@ func ParseInvitationStatus(s string) (InvitationStatus, error) {
 		return InvitationExpired, nil
 	}
 	return "", FieldErrorf("status", "%q is no status", s)
+}
+
+// MemberStatusAt returns what a list of members says of an invitation that was
+// not accepted.
+func (i Invitation) MemberStatusAt(now time.Time) GuestStatus {
+	switch {
+	case i.State == InvitationBounced:
+		return GuestBounced
+	case i.Live(now):
+		return GuestInvited
+	}
+	return GuestExpired
 }
 
 // StatusAt returns the status at a time.
@@ -140,10 +154,10 @@ type InviteResult struct {
 	Detail  string
 }
 
-// GuestStatus tells guests apart in a list.
+// GuestStatus tells guests, and members, apart in a list.
 type GuestStatus string
 
-// The statuses of a portal's user.
+// The statuses of a portal's user, or of an organization's member.
 const (
 	GuestInvited GuestStatus = "invited"
 	GuestActive  GuestStatus = "active"

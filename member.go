@@ -26,6 +26,9 @@ func (r Role) MayChange(from, to Role) error {
 	return nil
 }
 
+// MayInvite reports whether a member with role r may invite somebody as to.
+func (r Role) MayInvite(to Role) bool { return r.Administers() && r.MayChange("", to) == nil }
+
 // ParseRole returns the role for an organization that is not a portal.
 func ParseRole(s string) (Role, error) {
 	switch r := Role(s); r {

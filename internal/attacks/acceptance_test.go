@@ -299,7 +299,7 @@ func (l *oneLife) join(r *rapid.T) {
 }
 
 func (l *oneLife) signedIn(r *rapid.T) bool {
-	d, _, err := l.Node.Control.AccountPortals(context.Background(), l.cookie)
+	d, _, err := l.Node.Control.AccountPlaces(context.Background(), l.cookie)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -69,9 +69,25 @@ func (a *arena) stranger(b *wiretest.Browser, portal, when string) {
 // prepared tries everything that could give an unproven account a way in, and
 // then plants one in the database.
 func prepared(a *arena) {
-	portal := a.portalNamed("Prepared")
-	email := "prepared@example.com"
-	link := a.invitationTo(portal, email)
+	guest, member := "prepared@example.com", "prepared@members.example.com"
+	a.prepared(guest, a.invitationTo(a.portalNamed("Prepared"), guest))
+	a.prepared(member, a.memberInvitation(member))
+}
+
+// memberInvitation invites an address to be a member and returns the link of
+// its mail.
+func (a *arena) memberInvitation(email string) string {
+	a.Helper()
+	a.legit(func() {
+		a.expect(http.StatusCreated, "POST", "/v1/members", a.Admin.Token, map[string]string{"email": email})
+	})
+	return a.Mail(email, store.TemplateInvited).Link
+}
+
+// prepared plants what it can for an account that was invited, whose holder
+// then accepts.
+func (a *arena) prepared(email, link string) {
+	a.Helper()
 	id := a.account(email).ID
 	signIn, thief := a.Node.Control.SignInURL(), a.Browser()
 	a.legit(func() { // they are noted as asked for, and nothing is mailed

@@ -31,19 +31,20 @@ func tokenOf(link string) string { return link[strings.LastIndexByte(link, '/')+
 
 func referrers(a *arena) {
 	portal := a.portalNamed("Referrers")
-	link := a.invitationTo(portal, "referrer@example.com")
-	page := a.Browser().Get(link)
-	if bytes.Contains(page.Body, []byte(tokenOf(link))) {
-		a.Error("the page holds its own token")
-	}
-	next := a.Browser().Submit(page, "accept")
-	for _, p := range []wiretest.Page{page, next} {
-		if p.Header.Get("Referrer-Policy") != "no-referrer" || p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Content-Encoding") != "" {
-			a.Errorf("%s: %v", p.URL.Path[:8], p.Header)
+	for _, link := range []string{a.invitationTo(portal, "referrer@example.com"), a.memberInvitation("referrer@members.example.com")} {
+		page := a.Browser().Get(link)
+		if bytes.Contains(page.Body, []byte(tokenOf(link))) {
+			a.Error("the page holds its own token")
 		}
-		for _, word := range []string{`<a href="http`, `<img`, `@import`, `<iframe`, `<base`} {
-			if bytes.Contains(p.Body, []byte(word)) {
-				a.Errorf("a page with a token has %s", word)
+		next := a.Browser().Submit(page, "accept")
+		for _, p := range []wiretest.Page{page, next} {
+			if p.Header.Get("Referrer-Policy") != "no-referrer" || p.Header.Get("Cache-Control") != "no-store" || p.Header.Get("Content-Encoding") != "" {
+				a.Errorf("%s: %v", p.URL.Path[:6], p.Header)
+			}
+			for _, word := range []string{`<a href="http`, `<img`, `@import`, `<iframe`, `<base`} {
+				if bytes.Contains(p.Body, []byte(word)) {
+					a.Errorf("a page with a token has %s", word)
+				}
 			}
 		}
 	}

@@ -49,35 +49,37 @@ func (a *arena) delivered() (got []wiretest.Received) {
 // mail made.
 func hostInMail(a *arena) {
 	portal := a.portalNamed("Host")
-	path := "/v1/portal/" + portal + "/users"
+	calls := [][2]string{{"/v1/portal/" + portal + "/users", `{"users":["host-%d@example.com"]}`}, {"/v1/members", `{"email":"host-%d@members.example.com"}`}}
 	made := 0
 	a.legit(func() {
 		for i, claims := range []map[string]string{
 			{"Host": "evil.example"}, {"Host": "evil.example:8010"}, {"X-Forwarded-Host": "evil.example"}, {"Forwarded": "host=evil.example;proto=https"},
 			{"X-Original-URL": "http://evil.example/"}, {"X-Forwarded-Proto": "https", "X-Forwarded-Port": "4444", "X-Forwarded-Prefix": "/evil.example"},
 		} {
-			body := strings.NewReader(fmt.Sprintf(`{"users":["host-%d@example.com"]}`, i))
-			r, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.URL+path, body)
-			if err != nil {
-				a.Fatal(err)
-			}
-			r.Header.Set("Authorization", "Bearer "+a.Admin.Token)
-			r.Header.Set("Content-Type", "application/json")
-			r.Host = claims["Host"]
-			for name, value := range claims {
-				r.Header.Set(name, value)
-			}
-			answer, err := a.client.Do(r)
-			if err != nil {
-				a.Fatal(err)
-			}
-			_ = answer.Body.Close()
-			if answer.StatusCode == http.StatusCreated {
-				made++
+			for _, call := range calls {
+				body := strings.NewReader(fmt.Sprintf(call[1], i))
+				r, err := http.NewRequestWithContext(a.Context(), http.MethodPost, a.URL+call[0], body)
+				if err != nil {
+					a.Fatal(err)
+				}
+				r.Header.Set("Authorization", "Bearer "+a.Admin.Token)
+				r.Header.Set("Content-Type", "application/json")
+				r.Host = claims["Host"]
+				for name, value := range claims {
+					r.Header.Set(name, value)
+				}
+				answer, err := a.client.Do(r)
+				if err != nil {
+					a.Fatal(err)
+				}
+				_ = answer.Body.Close()
+				if answer.StatusCode == http.StatusCreated {
+					made++
+				}
 			}
 		}
 	})
-	if made < 4 {
+	if made < 8 {
 		a.Errorf("%d requests made an invitation", made)
 	}
 	got := a.delivered()
@@ -102,15 +104,16 @@ func hostInMail(a *arena) {
 func mailedTokens(a *arena) {
 	portal := a.portalNamed("Tokens")
 	a.guests(a.Admin.Token, portal, "token1@example.com", "token2@example.com")
+	a.memberInvitation("token3@example.com")
 	_ = a.log.take()
 	got := a.delivered()
 	var tokens []string
 	for _, m := range got {
-		for _, found := range regexp.MustCompile(`/(?:invite|unsubscribe)/([A-Za-z0-9_-]{40,})`).FindAllStringSubmatch(m.Text, -1) {
+		for _, found := range regexp.MustCompile(`/(?:invite|join/org_[a-z0-9]+|unsubscribe)/([A-Za-z0-9_-]{40,})`).FindAllStringSubmatch(m.Text, -1) {
 			tokens = append(tokens, found[1])
 		}
 	}
-	if len(tokens) != 4 {
+	if len(tokens) != 6 {
 		a.Fatalf("%d tokens in %d mails", len(tokens), len(got))
 	}
 	log := a.log.take()

@@ -176,8 +176,13 @@ func TestParentSuspension(t *testing.T) {
 	}
 }
 
-// TestAudience is A25: a guest's session of a portal's pages is nothing here.
+// TestAudience: a guest's session of a portal's pages is nothing here.
 func TestAudience(t *testing.T) {
+	t.Parallel()
+	t.Run("A25 a guest's session at the API", guestSession)
+}
+
+func guestSession(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	a, o := w.administrator()

@@ -3,11 +3,11 @@ package console
 import (
 	"portico"
 	"portico/internal/control"
-	"portico/internal/store"
 	"portico/internal/web"
 )
 
-// memberPage lists the organization's members and adds others.
+// memberPage lists the organization's members and who is invited, and invites
+// others.
 type memberPage struct {
 	Rows   []memberRow
 	Roles  []portico.Role
@@ -19,11 +19,14 @@ type memberPage struct {
 
 // memberRow is a member as the table shows it.
 type memberRow struct {
-	store.Member
+	control.Member
 
 	Self  bool
 	Fixed bool // the caller may not change it
 }
+
+// Invited reports whether the row is of an invitation that was not accepted.
+func (r memberRow) Invited() bool { return r.Status != portico.GuestActive }
 
 func (c *Console) listMembers(q *request) error {
 	return c.members(q, memberPage{Role: portico.Member})
@@ -36,7 +39,7 @@ func (c *Console) members(q *request, page memberPage, change ...func(*web.Page)
 	}
 	page.Roles = []portico.Role{portico.Member, portico.Admin, portico.Owner}
 	for _, m := range all {
-		page.Rows = append(page.Rows, memberRow{m, m.AccountID == q.by.AccountID, q.by.Role.MayChange(m.Role, "") != nil})
+		page.Rows = append(page.Rows, memberRow{m, m.AccountID == q.by.AccountID, q.by.Role.MayChange(m.Role, m.Role) != nil})
 	}
 	page.Equal = []web.Code{
 		{Label: "The same with curl", Text: c.curl("POST", "/v1/members", `{"email": "grace@example.com", "role": "admin"}`)},
@@ -45,10 +48,20 @@ func (c *Console) members(q *request, page memberPage, change ...func(*web.Page)
 	return q.show("members", "Members", page, change...)
 }
 
-func (c *Console) addMember(q *request) error {
+func (c *Console) inviteMember(q *request) error {
 	page := memberPage{Email: q.value("email"), Role: portico.Role(q.value("role"))}
-	_, failed := c.control.AddMember(q.ctx(), q.by, control.MemberAdd{Email: page.Email, Role: page.Role})
-	return c.membersDone(q, failed, "member-added", page)
+	_, failed := c.control.InviteMember(q.ctx(), q.by, control.MemberInvite{Email: page.Email, Role: page.Role})
+	return c.membersDone(q, failed, "member-invited", page)
+}
+
+func (c *Console) resendMember(q *request) error {
+	_, failed := c.control.ResendMember(q.ctx(), q.by, q.param("invitation"))
+	return c.membersDone(q, failed, "invitation-resent", memberPage{Role: portico.Member})
+}
+
+func (c *Console) revokeMember(q *request) error {
+	failed := c.control.RevokeMember(q.ctx(), q.by, q.param("invitation"))
+	return c.membersDone(q, failed, "invitation-revoked", memberPage{Role: portico.Member})
 }
 
 func (c *Console) changeMember(q *request) error {

@@ -277,7 +277,7 @@ var notices = map[string]web.Notice{
 	"invitation-revoked": {Kind: "good", Title: "The invitation is revoked.", Text: "Its link is void."},
 	"list-discarded":     {Kind: "good", Title: "The list is discarded.", Text: "Nobody was invited."},
 	"token-revoked":      {Kind: "good", Title: "The token is revoked.", Text: "It is worth nothing from now on."},
-	"member-added":       {Kind: "good", Title: "The member is added."},
+	"member-invited":     {Kind: "good", Title: "The invitation is on its way.", Text: "Who has the address accepts it by the link in the mail."},
 	"member-changed":     {Kind: "good", Title: "The role is changed."},
 	"member-removed":     {Kind: "good", Title: "The member is removed.", Text: "Their sessions and tokens for this organization ended."},
 	"signed-out":         {Kind: "good", Title: "You are signed out."},

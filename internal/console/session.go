@@ -50,11 +50,14 @@ func (c *Console) home(q *request) error { return q.seeOther("/portals") }
 // signInForm is the page of signing in.
 type signInForm struct {
 	Email, Next string
+	Forgotten   string // where a mailed link sets another password
 	Errors      fieldErrors
 }
 
+func (c *Console) forgotten() string { return c.control.SignInURL() + "/forgotten" }
+
 func (c *Console) showSignIn(q *request) error {
-	return q.show("signin", "Sign in", signInForm{Next: q.query("next")}, narrow)
+	return q.show("signin", "Sign in", signInForm{Next: q.query("next"), Forgotten: c.forgotten()}, narrow)
 }
 
 func narrow(page *web.Page) { page.Narrow = true }
@@ -63,7 +66,9 @@ func (c *Console) signIn(q *request) error {
 	cookie, err := c.control.SignInConsole(q.ctx(), q.value("email"), q.value("password"), q.cookie(), q.from())
 	switch portico.KindOf(err) {
 	case portico.KindUnauthorized, portico.KindRateLimited, portico.KindForbidden:
-		form := signInForm{Email: q.value("email"), Next: q.value("next"), Errors: fieldErrors{"": portico.MessageOf(err)}}
+		form := signInForm{
+			Email: q.value("email"), Next: q.value("next"), Forgotten: c.forgotten(), Errors: fieldErrors{"": portico.MessageOf(err)},
+		}
 		return q.show("signin", "Sign in", form, narrow, as(err))
 	}
 	if err != nil {

@@ -10,10 +10,14 @@ import (
 )
 
 // Arrival is what a proof led to: a session at the sign-in host, and a portal
-// that the account may enter, where the way led to one.
+// that the account may enter, or an organization that it joined, where the way
+// led to one.
 type Arrival struct {
 	Cookie string
 	Portal portico.Portal // zero: none, or not this one's guest
+
+	// Organization is what the account became a member of; zero: of none.
+	Organization portico.Organization
 
 	accepted *acceptedInvitation
 }
@@ -86,8 +90,8 @@ func (c *Control) Join(ctx context.Context, cookie string, way Way, from Origin)
 		if d.Step != portico.StepJoin {
 			return Arrival{}, errNotNow
 		}
-		accepted, err := c.accept(tx, d, from)
-		return Arrival{Cookie: cookie, Portal: d.Portal.Portal, accepted: accepted}, err
+		a := Arrival{Cookie: cookie}
+		return a, c.accept(tx, &a, d, from)
 	})
 }
 
@@ -134,37 +138,58 @@ func (c *Control) arrive(tx *store.Tx, accountID string, before Doorway, way Way
 		return Arrival{}, err
 	}
 	if d.Step == portico.StepJoin {
-		a.accepted, err = c.accept(tx, d, from)
-		d.Admission = portico.AdmitGuest
+		return a, c.accept(tx, &a, d, from)
 	}
 	if d.Admission == portico.AdmitGuest {
 		a.Portal = d.Portal.Portal
 	}
-	return a, err
+	return a, nil
 }
 
-// accept uses an invitation up and makes its account a guest.
-func (c *Control) accept(tx *store.Tx, d Doorway, from Origin) (*acceptedInvitation, error) {
+// accept uses an invitation up and makes its account a guest of the portal, or
+// a member of the organization, that it is to.
+func (c *Control) accept(tx *store.Tx, a *Arrival, d Doorway, from Origin) error {
 	i := d.Inviting
 	won, err := tx.AcceptInvitation(i.Invitation)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if !won {
-		return nil, errNotNow
+		return errNotNow
 	}
-	err = tx.InsertMembership(portico.Membership{
-		OrganizationID: i.PortalID, AccountID: i.AccountID, Role: portico.Guest, FirstName: i.FirstName, LastName: i.LastName,
+	a.Portal, a.Organization = d.Portal.Portal, d.Organization
+	membership := portico.Membership{
+		OrganizationID: i.PortalID, AccountID: i.AccountID, Role: i.Role, FirstName: i.FirstName, LastName: i.LastName,
 		CreatedAt: tx.Now, CreatedBy: i.ModifiedBy, ModifiedAt: tx.Now, ModifiedBy: i.AccountID,
-	})
-	if err != nil {
-		return nil, err
+	}
+	if i.Role != portico.Guest {
+		return enrol(tx, membership, from)
+	}
+	if err := tx.InsertMembership(membership); err != nil {
+		return err
 	}
 	if err := tx.InsertEvents(guestEvent(d.Portal.Portal, portico.ActionGuestAccepted, i.AccountID, from)); err != nil {
-		return nil, err
+		return err
 	}
 	jobID, err := lifecycle.EnqueueProjection(tx, i.PortalID, []string{i.AccountID})
-	return &acceptedInvitation{i.PortalID, i.AccountID, jobID}, err
+	a.accepted = &acceptedInvitation{i.PortalID, i.AccountID, jobID}
+	return err
+}
+
+// enrol makes an account a member of an organization. Whom an operator made one
+// meanwhile keeps the role that they have.
+func enrol(tx *store.Tx, m portico.Membership, from Origin) error {
+	_, err := tx.Membership(m.OrganizationID, m.AccountID)
+	if portico.KindOf(err) != portico.KindNotFound || err == nil {
+		return err
+	}
+	if err := tx.InsertMembership(m); err != nil {
+		return err
+	}
+	return tx.InsertEvents(portico.Event{
+		OrganizationID: m.OrganizationID, ActorID: m.AccountID, Action: portico.ActionMemberJoined, SubjectID: m.AccountID,
+		RequestID: from.RequestID, Detail: detail{"role": m.Role}.json(),
+	})
 }
 
 // guestEvent returns an audit record of what a guest did in a portal, in the

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"portico"
@@ -81,7 +82,9 @@ func (c *Control) challenge(ctx context.Context, ch store.Challenge, email strin
 		if err != nil {
 			return err
 		}
-		ch.PortalID = v.Portal.ID // what is no portal is not kept
+		if ch.Kind != store.ChallengeAccept {
+			ch.PortalID = v.Portal.ID // what is no portal is not kept
+		}
 		if account.Proven || ch.Kind == store.ChallengeAccept {
 			ch.AccountID = account.ID
 		}
@@ -200,7 +203,7 @@ func (c *Control) passCode(tx *store.Tx, ch store.Challenge, account portico.Acc
 	}
 	holder := before
 	holder.Account, holder.Session = portico.Account{}, store.Session{}
-	if err := holder.show(tx, ticket{invitationID: ch.InvitationID, generation: ch.Generation}); err != nil {
+	if err := holder.show(tx, ch.PortalID, ticket{invitationID: ch.InvitationID, generation: ch.Generation}); err != nil {
 		return Arrival{}, err
 	}
 	var err error
@@ -218,9 +221,7 @@ func (c *Control) passCode(tx *store.Tx, ch store.Challenge, account portico.Acc
 	if err != nil {
 		return Arrival{}, err
 	}
-	a.Portal = holder.Portal.Portal
-	a.accepted, err = c.accept(tx, holder, from)
-	return a, err
+	return a, c.accept(tx, &a, holder, from)
 }
 
 // ResetFor returns the address whose password a link sets; KindNotFound when
@@ -331,15 +332,26 @@ func (c *Control) SignOutVisit(ctx context.Context, v portico.Visit, everywhere 
 	})
 }
 
-// AccountPortals returns who is signed in at the sign-in host, and the portals
-// that they can enter; a zero Doorway for nobody.
-func (c *Control) AccountPortals(ctx context.Context, cookie string) (d Doorway, portals []portico.Portal, err error) {
+// Places is where an account can go.
+type Places struct {
+	Portals       []portico.Portal
+	Organizations []store.Affiliation // that it is a member of, in the console
+}
+
+// AccountPlaces returns who is signed in at the sign-in host, and where they
+// can go; a zero Doorway for nobody.
+func (c *Control) AccountPlaces(ctx context.Context, cookie string) (d Doorway, places Places, err error) {
 	err = c.store.View(ctx, func(tx *store.Tx) (err error) {
+		places = Places{}
 		if d, err = c.doorway(tx, c.auth.ReadBrowserCookie(cookie), Way{}); err != nil || !d.SignedIn() {
 			return err
 		}
-		portals, err = tx.PortalsOf(d.Account.ID)
+		if places.Portals, err = tx.PortalsOf(d.Account.ID); err != nil {
+			return err
+		}
+		all, err := tx.Affiliations(d.Account.ID)
+		places.Organizations = slices.DeleteFunc(all, func(a store.Affiliation) bool { return a.Kind == portico.PortalKind })
 		return err
 	})
-	return d, portals, err
+	return d, places, err
 }

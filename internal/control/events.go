@@ -17,8 +17,8 @@ const MaxEvents = 1000
 // tells of.
 type EventPage struct {
 	Events []portico.Event
-	// Names holds the address of each account and the name of each portal that
-	// the records name, by id; who is gone has none.
+	// Names holds the address of each account and invitation and the name of each
+	// portal that the records name, by id; who is gone has none.
 	Names map[string]string
 	// Next is where the next page begins; empty on the last one.
 	Next string
@@ -75,7 +75,7 @@ func accountID(tx *store.Tx, text string) (string, error) {
 }
 
 func eventNames(tx *store.Tx, organizationID string, events []portico.Event) (map[string]string, error) {
-	var accounts, portals []string
+	var accounts, portals, invitations []string
 	for _, e := range events {
 		for _, id := range []string{e.ActorID, e.SubjectID, e.PortalID} {
 			switch {
@@ -83,6 +83,8 @@ func eventNames(tx *store.Tx, organizationID string, events []portico.Event) (ma
 				accounts = append(accounts, id)
 			case portico.ValidID(id, portico.PrefixPortal):
 				portals = append(portals, id)
+			case portico.ValidID(id, portico.PrefixInvitation):
+				invitations = append(invitations, id)
 			}
 		}
 	}
@@ -95,7 +97,12 @@ func eventNames(tx *store.Tx, organizationID string, events []portico.Event) (ma
 		names[id] = a.Email
 	}
 	named, err := tx.PortalNames(organizationID, distinct(portals))
+	if err != nil {
+		return nil, err
+	}
 	maps.Copy(names, named)
+	invited, err := tx.InvitedAddresses(distinct(invitations))
+	maps.Copy(names, invited)
 	return names, err
 }
 

@@ -168,10 +168,9 @@ func (v *renewal) renew(tx *store.Tx, id string) (detail string, err error) {
 	}
 	v.changed = append(v.changed, v.last.AccountID)
 	v.events = append(v.events, event(v.by, portico.ActionInvitationResent, v.row.ID, v.last.ID))
-	v.mails = append(v.mails, store.Mail{
-		Template: store.TemplateInvited, OrganizationID: v.by.OrganizationID, PortalID: v.row.ID, AccountID: v.last.AccountID,
-		InvitationID: v.last.ID, Generation: generation, InviterID: v.by.AccountID, Host: store.MailHost(v.last.EmailKey),
-	})
+	next := v.last.Invitation
+	next.Generation = generation
+	v.mails = append(v.mails, invitedMail(v.by, next, v.last.EmailKey))
 	return "", nil
 }
 

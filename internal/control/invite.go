@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"portico"
 	"portico/internal/lifecycle"
@@ -344,25 +345,17 @@ type inviteRows struct {
 // add adds the rows of one recipient who becomes a guest.
 func (v *invitation) add(tx *store.Tx, rows *inviteRows, r recipient, j *judged) {
 	if j.known.Account == nil {
-		account := portico.Account{
-			ID: tx.NewID(portico.PrefixAccount), Email: r.address.Stored, EmailKey: r.address.Key, CreatedAt: tx.Now,
-		}
+		account := stub(tx, r.address)
 		rows.accounts = append(rows.accounts, account)
 		j.known.Account = &account
 	}
 	accountID := j.known.Account.ID
-	next := portico.Invitation{ID: tx.NewID(portico.PrefixInvitation), CreatedAt: tx.Now, CreatedBy: v.by.AccountID}
-	if j.known.Invitation != nil {
-		next = *j.known.Invitation
-	}
-	next.PortalID, next.AccountID, next.Email = v.row.ID, accountID, j.known.Account.Email
-	next.State, next.Generation = portico.InvitationPending, next.Generation+1
+	next := nextInvitation(tx, j.known.Invitation, v.by.AccountID, v.config.InvitationLife)
+	next.PortalID, next.Role, next.AccountID, next.Email = v.row.ID, portico.Guest, accountID, j.known.Account.Email
 	next.FirstName, next.LastName, next.Message = r.FirstName, r.LastName, v.in.Message
-	next.ExpiresAt = tx.Now.Add(v.config.InvitationLife)
-	next.ModifiedAt, next.ModifiedBy = tx.Now, v.by.AccountID
-	action, template := portico.ActionGuestInvited, store.TemplateInvited
+	action, mail := portico.ActionGuestInvited, invitedMail(v.by, next, r.address.Key)
 	if j.verdict == portico.VerdictLinked {
-		action, template = portico.ActionGuestLinked, store.TemplateLinked
+		action, mail.Template = portico.ActionGuestLinked, store.TemplateLinked
 		next.State = portico.InvitationAccepted
 		rows.members = append(rows.members, portico.Membership{
 			OrganizationID: v.row.ID, AccountID: accountID, Role: portico.Guest,
@@ -374,12 +367,41 @@ func (v *invitation) add(tx *store.Tx, rows *inviteRows, r recipient, j *judged)
 	rows.events = append(rows.events, event(v.by, action, v.row.ID, accountID))
 	// Who was linked is always told; an invitation may be passed on by hand.
 	if v.in.SendEmail || j.verdict == portico.VerdictLinked {
-		rows.mails = append(rows.mails, store.Mail{
-			Template: template, OrganizationID: v.by.OrganizationID, PortalID: v.row.ID, AccountID: accountID,
-			InvitationID: next.ID, Generation: next.Generation, InviterID: v.by.AccountID, Host: store.MailHost(r.address.Key),
-		})
+		rows.mails = append(rows.mails, mail)
 	}
 	v.changed = append(v.changed, accountID)
+}
+
+// stub returns a new account of an address that nobody proved.
+func stub(tx *store.Tx, address portico.Address) portico.Account {
+	return portico.Account{ID: tx.NewID(portico.PrefixAccount), Email: address.Stored, EmailKey: address.Key, CreatedAt: tx.Now}
+}
+
+// nextInvitation returns the generation of an invitation that follows the last
+// one, if there is one, by an account.
+func nextInvitation(tx *store.Tx, last *portico.Invitation, by string, life time.Duration) portico.Invitation {
+	next := portico.Invitation{CreatedAt: tx.Now, CreatedBy: by}
+	if last != nil {
+		next = *last
+	} else {
+		next.ID = tx.NewID(portico.PrefixInvitation)
+	}
+	next.State, next.Generation, next.ExpiresAt = portico.InvitationPending, next.Generation+1, tx.Now.Add(life)
+	next.ModifiedAt, next.ModifiedBy = tx.Now, by
+	return next
+}
+
+// invitedMail returns the mail that brings a generation of an invitation to the
+// holder of an address.
+func invitedMail(by portico.Principal, i portico.Invitation, emailKey string) store.Mail {
+	m := store.Mail{
+		Template: store.TemplateInvited, OrganizationID: by.OrganizationID, AccountID: i.AccountID,
+		InvitationID: i.ID, Generation: i.Generation, InviterID: by.AccountID, Host: store.MailHost(emailKey),
+	}
+	if i.Role == portico.Guest {
+		m.PortalID = i.PortalID
+	}
+	return m
 }
 
 func (v *invitation) save(tx *store.Tx, rows inviteRows) error {

@@ -33,7 +33,14 @@ func (c *Control) MailTarget(page store.MailPage) mail.Target {
 	}
 	switch page.Template {
 	case store.TemplateInvited:
-		t.Link += "/invite/" + auth.InvitationToken(c.mails.invitations, page.PortalID, page.InvitationID, page.Generation)
+		to := page.PortalID
+		if to == "" {
+			to = page.OrganizationID
+			t.Link += "/join/" + to
+		} else {
+			t.Link += "/invite"
+		}
+		t.Link += "/" + auth.InvitationToken(c.mails.invitations, to, page.InvitationID, page.Generation)
 	case store.TemplateLinked:
 	case store.TemplateAsked:
 		t.Link = service
@@ -67,7 +74,7 @@ func (c *Control) MailBounced(tx *store.Tx, page store.MailPage) error {
 		OrganizationID: page.OrganizationID, PortalID: page.PortalID, ActorID: portico.SystemActor,
 		Action: portico.ActionInvitationBounced, SubjectID: page.InvitationID, Detail: string(raw),
 	})
-	if err != nil {
+	if err != nil || page.PortalID == "" {
 		return err
 	}
 	_, err = lifecycle.EnqueueProjection(tx, page.PortalID, []string{page.AccountID})

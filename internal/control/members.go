@@ -2,74 +2,50 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"portico"
 	"portico/internal/store"
 )
 
-// MemberAdd is a request to make the holder of an address a member of the
-// caller's organization.
-type MemberAdd struct {
-	Email string
-	Role  portico.Role
+// Member is who is a member of an organization, or invited to be one.
+type Member struct {
+	store.Member
+
+	// ID is the account's or, of who did not accept yet, the invitation's: what
+	// account an address has, or whether it has one, is not told before that.
+	ID        string
+	Status    portico.GuestStatus
+	ExpiresAt time.Time // of the invitation; zero for a member
 }
 
-// Members returns the members of the caller's organization, oldest first.
-func (c *Control) Members(ctx context.Context, by portico.Principal) ([]store.Member, error) {
+func newMember(m store.Member) Member {
+	return Member{Member: m, ID: m.AccountID, Status: portico.GuestActive}
+}
+
+// Members returns the members of the caller's organization, and then who is
+// invited to be one, each oldest first.
+func (c *Control) Members(ctx context.Context, by portico.Principal) ([]Member, error) {
 	if err := by.MayManageOrganization(); err != nil {
 		return nil, err
 	}
-	var all []store.Member
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.Members(by.OrganizationID)
+	var all []Member
+	err := c.store.View(ctx, func(tx *store.Tx) error {
+		all = nil
+		members, err := tx.Members(by.OrganizationID)
+		if err != nil {
+			return err
+		}
+		for _, m := range members {
+			all = append(all, newMember(m))
+		}
+		invited, err := tx.OpenInvitations(by.OrganizationID)
+		for _, i := range invited {
+			all = append(all, invitedMember(i, tx.Now))
+		}
 		return err
 	})
 	return all, err
-}
-
-// AddMember makes the holder of a proven account a member of the caller's
-// organization. It makes no account: whoever adds an address has not shown
-// that it is theirs to sign in with.
-func (c *Control) AddMember(ctx context.Context, by portico.Principal, in MemberAdd) (store.Member, error) {
-	if err := by.MayManageOrganization(); err != nil {
-		return store.Member{}, err
-	}
-	address, err := parseMemberAddress(in.Email)
-	if err != nil {
-		return store.Member{}, err
-	}
-	role, err := portico.ParseRole(string(in.Role))
-	if err != nil {
-		return store.Member{}, err
-	}
-	var m store.Member
-	err = c.store.Update(ctx, func(tx *store.Tx) error {
-		o, self, err := lockedOrganization(tx, by)
-		if err != nil {
-			return err
-		}
-		if err := self.Role.MayChange("", role); err != nil {
-			return err
-		}
-		a, err := tx.AccountByKey(address.Key)
-		if portico.KindOf(err) == portico.KindNotFound || (err == nil && !a.Proven) {
-			return portico.Errorf(portico.KindConflict,
-				"Nobody can sign in as %s yet, so that address cannot be added. The operator makes accounts: portico account create.", address.Stored)
-		}
-		if err != nil {
-			return err
-		}
-		if err := addMember(tx, o, a, role, by.AccountID); err != nil {
-			return err
-		}
-		if m, err = tx.Member(o.ID, a.ID); err != nil {
-			return err
-		}
-		e := event(by, portico.ActionMemberAdded, "", a.ID)
-		e.Detail = detail{"role": role}.json()
-		return tx.InsertEvents(e)
-	})
-	return m, err
 }
 
 func parseMemberAddress(email string) (portico.Address, error) {
@@ -82,12 +58,12 @@ func parseMemberAddress(email string) (portico.Address, error) {
 
 // ChangeRole gives a member of the caller's organization another role. The
 // last owner or admin keeps one that administers.
-func (c *Control) ChangeRole(ctx context.Context, by portico.Principal, accountID string, role portico.Role) (store.Member, error) {
+func (c *Control) ChangeRole(ctx context.Context, by portico.Principal, accountID string, role portico.Role) (Member, error) {
 	if err := by.MayManageOrganization(); err != nil {
-		return store.Member{}, err
+		return Member{}, err
 	}
 	if _, err := portico.ParseRole(string(role)); err != nil {
-		return store.Member{}, err
+		return Member{}, err
 	}
 	var m store.Member
 	err := c.store.Update(ctx, func(tx *store.Tx) (err error) {
@@ -97,7 +73,7 @@ func (c *Control) ChangeRole(ctx context.Context, by portico.Principal, accountI
 		m, err = tx.Member(by.OrganizationID, accountID)
 		return err
 	})
-	return m, err
+	return newMember(m), err
 }
 
 // DropMember ends a membership of the caller's organization, with the sessions
@@ -179,11 +155,7 @@ func changeMember(tx *store.Tx, o portico.Organization, m store.Member, role por
 }
 
 func addMember(tx *store.Tx, o portico.Organization, a portico.Account, role portico.Role, by string) error {
-	_, err := tx.Membership(o.ID, a.ID)
-	if err == nil {
-		return portico.Errorf(portico.KindConflict, "%s is a member of %s already.", a.Email, o.Name)
-	}
-	if portico.KindOf(err) != portico.KindNotFound {
+	if err := noMember(tx, o, a.ID, a.Email); err != nil {
 		return err
 	}
 	return tx.InsertMembership(portico.Membership{

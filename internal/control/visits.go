@@ -35,9 +35,10 @@ func (c *Control) Home(ctx context.Context, host store.Host, cookie string) (v p
 func (c *Control) Admit(v portico.Visit) portico.Admission { return v.Admit(c.store.Now()) }
 
 // Way is where somebody goes to whom sign-in came between: a portal, and
-// perhaps the token of an invitation to it.
+// perhaps the token of an invitation to it; or another organization, with the
+// token of an invitation to be a member of it.
 type Way struct {
-	PortalID string
+	PortalID string // or the organization's
 	Token    string
 }
 
@@ -49,7 +50,12 @@ type Doorway struct {
 	Portal    portico.Visit     // where the way leads; zero without a portal
 	Admission portico.Admission // what that portal's host says to the account
 	Inviting  store.InvitationLink
-	Step      portico.AcceptStep // what the token is worth; empty without one
+
+	// Organization is what the token's holder is invited to be a member of; zero
+	// when the way leads to a portal.
+	Organization portico.Organization
+
+	Step portico.AcceptStep // what the token is worth; empty without one
 }
 
 // SignedIn reports whether the browser has a session at the sign-in host.
@@ -86,7 +92,32 @@ func (c *Control) doorway(tx *store.Tx, sessionID string, way Way) (d Doorway, e
 	if err != nil {
 		return d, err
 	}
-	return d, d.show(tx, ticket)
+	return d, d.show(tx, way.PortalID, ticket)
+}
+
+// approachOrganization reads what an organization that is no portal says to who
+// shows an invitation to it.
+func (d *Doorway) approachOrganization(tx *store.Tx, id string) error {
+	o, err := tx.Organization(id)
+	if portico.KindOf(err) == portico.KindNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	suspended := o.Suspended
+	if o.ParentID != "" {
+		parent, err := tx.Organization(o.ParentID)
+		if err != nil {
+			return err
+		}
+		suspended = suspended || parent.Suspended
+	}
+	d.Organization, d.Admission = o, portico.AdmitStranger
+	if suspended {
+		d.Admission = portico.AdmitClosed
+	}
+	return nil
 }
 
 // approach reads what the portal says to the doorway's account.
@@ -135,14 +166,20 @@ func (c *Control) readTicket(tx *store.Tx, way Way) (ticket, error) {
 	return ticket{elsewhere: true}, nil
 }
 
-// show decides what a ticket is worth at the doorway.
-func (d *Doorway) show(tx *store.Tx, t ticket) error {
+// show decides what a ticket is worth at the doorway of a portal, or of another
+// organization.
+func (d *Doorway) show(tx *store.Tx, organizationID string, t ticket) error {
+	if portico.ValidID(organizationID, portico.PrefixOrganization) {
+		if err := d.approachOrganization(tx, organizationID); err != nil {
+			return err
+		}
+	}
 	h := portico.Holding{Portal: d.Admission, Elsewhere: t.elsewhere, Generation: t.generation, SignedIn: d.Account.ID}
-	link, err := tx.InvitationLink(d.Portal.Portal.ID, t.invitationID)
+	link, err := tx.InvitationLink(organizationID, t.invitationID)
 	switch {
 	case err == nil:
 		d.Inviting = link
-		h.Invitation, h.Account = &link.Invitation, link.Account
+		h.Invitation, h.Account, h.Inviter = &link.Invitation, link.Account, link.InviterRole
 	case portico.KindOf(err) != portico.KindNotFound:
 		return err
 	}

@@ -184,10 +184,10 @@ var absurdities = []struct{ what, query string }{
 	{"job that waits", `SELECT id, kind, portal_id, attempts, last_error FROM jobs`},
 	{"answer in flight", `SELECT name, portal_id FROM idempotency WHERE snapshot IS NULL`},
 	{"mail without its invitation", `SELECT x.id, x.portal_id FROM outbox x LEFT JOIN invitations i ON i.id = x.invitation_id AND
-		i.generation = x.generation AND i.portal_id = x.portal_id AND i.account_id = x.account_id WHERE i.id IS NULL AND x.template IN ('invited', 'linked')`},
+		i.generation = x.generation AND i.portal_id = CASE i.role WHEN 'guest' THEN x.portal_id ELSE x.organization_id END AND i.account_id = x.account_id WHERE i.id IS NULL AND x.template IN ('invited', 'linked')`},
 	{"invitation without exactly one mail", `SELECT i.id, i.portal_id FROM invitations i
 		WHERE i.state <> 'revoked' AND (SELECT COUNT(*) FROM outbox x WHERE x.invitation_id = i.id AND x.generation = i.generation) <> 1`},
-	{"invitation to a portal that is not there", `SELECT i.id, i.portal_id FROM invitations i LEFT JOIN portals p ON p.id = i.portal_id WHERE p.id IS NULL`},
+	{"invitation to a portal that is not there", `SELECT i.id, i.portal_id FROM invitations i LEFT JOIN portals p ON p.id = i.portal_id WHERE p.id IS NULL AND i.role = 'guest'`},
 	{"removal in a portal that is not there", `SELECT r.portal_id, r.account_id FROM removals r LEFT JOIN portals p ON p.id = r.portal_id WHERE p.id IS NULL`},
 	{"invitation of nobody", `SELECT i.id FROM invitations i LEFT JOIN accounts a ON a.id = i.account_id WHERE a.id IS NULL`},
 	{"membership in nothing", `SELECT m.organization_id FROM memberships m LEFT JOIN organizations o ON o.id = m.organization_id WHERE o.id IS NULL`},
@@ -202,7 +202,7 @@ var absurdities = []struct{ what, query string }{
 		WHERE e.n <> CASE WHEN i.id IS NULL THEN 0 ELSE 1 END`},
 	{"guest without an audit record", `SELECT i.portal_id, i.account_id FROM invitations i LEFT JOIN
 		(SELECT DISTINCT portal_id, subject_id FROM events WHERE action IN ('guest.invited', 'guest.linked')) e
-		ON e.portal_id = i.portal_id AND e.subject_id = i.account_id WHERE e.portal_id IS NULL`},
+		ON e.portal_id = i.portal_id AND e.subject_id = i.account_id WHERE e.portal_id IS NULL AND i.role = 'guest'`},
 	{"two answers to one key", `SELECT name, COUNT(*) FROM idempotency GROUP BY organization_id, account_id, name HAVING COUNT(*) > 1`},
 	{"two portals by one name", `SELECT o.name, COUNT(*) FROM organizations o WHERE o.kind = 'portal' GROUP BY o.parent_id, o.name HAVING COUNT(*) > 1`},
 	{"domain that two portals have verified", `SELECT custom_domain FROM portals WHERE domain_verified_at IS NOT NULL GROUP BY custom_domain HAVING COUNT(*) > 1`},

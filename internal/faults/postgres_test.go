@@ -160,7 +160,8 @@ func TestPostgreSQL(t *testing.T) {
 		"F03 killed while the server creates a database":      killedInCreate,
 		"F05 killed before the grants of a new database":      killedBeforeGrants,
 		"F13 killed while a database is dropped":              killedInDrop,
-		"F24 a node stands still with a lease":                standstill,
+		"F24 a node stands still with a lease":                standstill(lifecycle.PointCreateActivate),
+		"F24 a node stands still with a database's lock":      standstill(postgres.FailCreateDatabase),
 		"F40 the connection is cut at a commit":               cutAtCommit,
 		"F41 a server falls silent":                           silentServer,
 		"F45 one of two clusters is down":                     clusterDown,
@@ -301,17 +302,21 @@ func killedInDrop(t *testing.T, pool *pgtest.Pool) {
 
 // standstill stops a node in the middle of a creation for longer than its lease
 // lasts: the other finishes, and what the first one then writes is refused.
-func standstill(t *testing.T, pool *pgtest.Pool) {
+func standstill(point string) func(*testing.T, *pgtest.Pool) {
+	return func(t *testing.T, pool *pgtest.Pool) { standsStillAt(t, pool, point) }
+}
+
+func standsStillAt(t *testing.T, pool *pgtest.Pool, point string) {
 	p := newPair(t, pool, direct, direct)
 	s := start(t, p.config)
-	s.arm(lifecycle.PointCreateActivate + "=delay:1s")
+	s.arm(point + "=delay:1s")
 	answered := make(chan wiretest.Answer, 1)
 	go func() {
 		a, _ := s.send("POST", "/v1/portal", p.Admin.Token, map[string]string{"name": "Slow"})
 		answered <- a
 	}()
 	wrong := within(soon, func() []string {
-		if r, err := s.ask("hits"); err != nil || !slices.ContainsFunc(r.Points, func(seen failpoint.Point) bool { return seen.Name == lifecycle.PointCreateActivate }) {
+		if r, err := s.ask("hits"); err != nil || !slices.ContainsFunc(r.Points, func(seen failpoint.Point) bool { return seen.Name == point }) {
 			return []string{"not there yet"}
 		}
 		return nil

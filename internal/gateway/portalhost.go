@@ -3,7 +3,6 @@ package gateway
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -135,6 +134,8 @@ func (q *request) way() control.Way {
 type invitationView struct {
 	control.Doorway
 
+	To      string // the portal, or the organization
+	From    string // the organization
 	Masked  string
 	Inviter string
 	Message []string
@@ -145,9 +146,15 @@ type invitationView struct {
 }
 
 func newInvitationView(d control.Doorway) invitationView {
-	v := invitationView{Doorway: d, Masked: portico.MaskAddress(d.Inviting.Account.Email), Inviter: d.Inviting.InviterName}
+	v := invitationView{
+		Doorway: d, To: d.Portal.Portal.Name, From: d.Portal.Organization,
+		Masked: portico.MaskAddress(d.Inviting.Account.Email), Inviter: d.Inviting.InviterName,
+	}
+	if d.Organization.ID != "" {
+		v.To, v.From = d.Organization.Name, d.Organization.Name
+	}
 	if v.Inviter == "" {
-		v.Inviter = d.Portal.Organization
+		v.Inviter = v.From
 	}
 	if d.Inviting.Message != "" {
 		v.Message = strings.Split(d.Inviting.Message, "\n")
@@ -157,8 +164,10 @@ func newInvitationView(d control.Doorway) invitationView {
 
 // invitation shows an invitation. It changes nothing, however often and by
 // whatever it is fetched.
-func (g *Gateway) invitation(q *request) error {
-	d, err := g.control.Doorway(q.ctx(), "", q.way())
+func (g *Gateway) invitation(q *request) error { return g.showInvitation(q, q.way()) }
+
+func (g *Gateway) showInvitation(q *request, way control.Way) error {
+	d, err := g.control.Doorway(q.ctx(), "", way)
 	if err != nil {
 		return err
 	}
@@ -175,8 +184,10 @@ func (g *Gateway) invitation(q *request) error {
 
 // accept is the button. It proves nothing and changes nothing: it leads to the
 // page where the address is proven, however often it is pressed.
-func (g *Gateway) accept(q *request) error {
-	d, err := g.control.Doorway(q.ctx(), "", q.way())
+func (g *Gateway) accept(q *request) error { return g.goProve(q, q.way()) }
+
+func (g *Gateway) goProve(q *request, way control.Way) error {
+	d, err := g.control.Doorway(q.ctx(), "", way)
 	if err != nil {
 		return err
 	}
@@ -184,7 +195,7 @@ func (g *Gateway) accept(q *request) error {
 		g.notOpen(q, d)
 		return nil
 	}
-	return q.seeOther(g.control.SignInURL() + "/invitation/" + q.visit.Portal.ID + "/" + url.PathEscape(q.r.PathValue("token")))
+	return q.seeOther(g.control.SignInURL() + proofPath(way))
 }
 
 func (g *Gateway) askAgain(q *request) error {
@@ -200,37 +211,4 @@ func (g *Gateway) askAgain(q *request) error {
 		Text: "A mail asks them to invite you again. A new invitation comes by mail, if they send one.",
 	})
 	return nil
-}
-
-// notOpen answers for a token that leads nowhere any more.
-func (g *Gateway) notOpen(q *request, d control.Doorway) {
-	m := message{Status: http.StatusGone, Portal: d.Portal.Portal.Name}
-	enter := g.control.PortalURL(d.Portal.Portal) + ownPrefix + "enter"
-	switch d.Step {
-	case portico.StepClosed:
-		g.closed(q, d.Portal, d.Admission)
-		return
-	case portico.StepWrong:
-		m.Status, m.Title, m.Portal = http.StatusNotFound, "This invitation is for another portal", ""
-		m.Text = "Open the link exactly as it stands in the mail: the name of the portal is a part of it."
-	case portico.StepRemoved:
-		m.Title, m.Text = "This invitation does not exist any more", "It was withdrawn, or your access to the portal was ended. Ask whoever invited you for a new one."
-	case portico.StepRevoked:
-		m.Title, m.Text = "This invitation was withdrawn", "Ask whoever invited you for a new one, if you think that this is a mistake."
-	case portico.StepReplaced:
-		m.Title, m.Text = "There is a newer invitation", "You were sent another mail since. Open the link in the newest one."
-	case portico.StepDone:
-		m.Status, m.Title, m.Text = http.StatusOK, "This invitation was accepted", "Its link has done its work and opens nothing more. Sign in to go to the portal."
-		m.Actions = []action{{Text: "Sign in", To: enter, Primary: true}}
-	case portico.StepExpired:
-		m.Title, m.Text = "This invitation has expired", "It can not be accepted any more. You can ask whoever sent it for another one: they get a mail."
-		m.Actions = []action{{
-			Text: "Ask for a new invitation", Post: true, Primary: true,
-			To: "/invite/" + url.PathEscape(q.r.PathValue("token")) + "/ask-again",
-		}}
-	default:
-		g.nothing(q)
-		return
-	}
-	g.message(q, m)
 }

@@ -19,6 +19,18 @@ func (q *request) proofWay() control.Way {
 	return control.Way{PortalID: q.r.PathValue("portal"), Token: q.r.PathValue("token")}
 }
 
+// memberInvitation shows an invitation to be a member of an organization. It
+// changes nothing, however often and by whatever it is fetched.
+func (g *Gateway) memberInvitation(q *request) error {
+	return g.showInvitation(q, control.Way{PortalID: q.r.PathValue("organization"), Token: q.r.PathValue("token")})
+}
+
+// acceptMember is its button: as accept, it leads to the page where the address
+// is proven.
+func (g *Gateway) acceptMember(q *request) error {
+	return g.goProve(q, control.Way{PortalID: q.r.PathValue("organization"), Token: q.r.PathValue("token")})
+}
+
 func (g *Gateway) proofPage(q *request) error { return g.showProof(q, http.StatusOK, "") }
 
 func (g *Gateway) showProof(q *request, status int, problem string) error {
@@ -30,7 +42,11 @@ func (g *Gateway) showProof(q *request, status int, problem string) error {
 	switch d.Step {
 	case portico.StepProve, portico.StepSignIn, portico.StepJoin, portico.StepOther:
 	case portico.StepExpired: // asking for another is done on the portal's host
-		return q.seeOther(g.control.PortalURL(d.Portal.Portal) + "/invite/" + url.PathEscape(way.Token))
+		if d.Organization.ID == "" {
+			return q.seeOther(g.control.PortalURL(d.Portal.Portal) + "/invite/" + url.PathEscape(way.Token))
+		}
+		g.notOpen(q, d)
+		return nil
 	default:
 		g.notOpen(q, d)
 		return nil

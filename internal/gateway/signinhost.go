@@ -8,12 +8,13 @@ import (
 	"portico"
 	"portico/internal/auth"
 	"portico/internal/control"
+	"portico/internal/store"
 	"portico/internal/web"
 )
 
 func (g *Gateway) signInRoutes() []Route {
 	routes := []Route{
-		{Method: "GET", Path: "/{$}", handle: g.myPortals},
+		{Method: "GET", Path: "/{$}", handle: g.myPlaces},
 		{Method: "GET", Path: "/enter", handle: g.knock},
 		{Method: "GET", Path: "/sign-in", handle: g.signInPage},
 		{Method: "POST", Path: "/sign-in", handle: g.signInForm},
@@ -28,6 +29,8 @@ func (g *Gateway) signInRoutes() []Route {
 		{Method: "GET", Path: "/unsubscribe/{token}", handle: g.unsubscribePage},
 		// A mailbox's provider posts here for its user too (RFC 8058).
 		{Method: "POST", Path: "/unsubscribe/{token}", Anyone: true, handle: g.unsubscribe},
+		{Method: "GET", Path: "/join/{organization}/{token}", handle: g.memberInvitation},
+		{Method: "POST", Path: "/join/{organization}/{token}", handle: g.acceptMember},
 		{Method: "GET", Path: "/invitation/{portal}/{token}", handle: g.proofPage},
 		{Method: "POST", Path: "/invitation/{portal}/{token}/password", handle: g.claim},
 		{Method: "POST", Path: "/invitation/{portal}/{token}/sign-in", handle: g.acceptBySignIn},
@@ -71,8 +74,15 @@ func (g *Gateway) render(q *request, name, title string, status int, portal port
 	g.pages.Render(q.w, q.r, name, page)
 }
 
-func (g *Gateway) myPortals(q *request) error {
-	d, portals, err := g.control.AccountPortals(q.ctx(), g.cookies.get(q.r, sessionCookie))
+// placesView is where an account can go.
+type placesView struct {
+	Portals       []portalLink
+	Organizations []store.Affiliation
+	Console       string
+}
+
+func (g *Gateway) myPlaces(q *request) error {
+	d, places, err := g.control.AccountPlaces(q.ctx(), g.cookies.get(q.r, sessionCookie))
 	if err != nil {
 		return err
 	}
@@ -82,7 +92,7 @@ func (g *Gateway) myPortals(q *request) error {
 	g.pages.Render(q.w, q.r, "portals", web.Page{
 		Title: "Your portals", Narrow: true, Secret: true,
 		Account: &web.Account{Name: accountName(d.Account), Detail: d.Account.Email, SignOut: "/sign-out"},
-		Data:    g.portalLinks(portals, ""),
+		Data:    placesView{g.portalLinks(places.Portals, ""), places.Organizations, g.control.PublicURL() + "/sign-in"},
 	})
 	return nil
 }
@@ -179,6 +189,8 @@ func (g *Gateway) arrived(q *request, a control.Arrival, way control.Way) error 
 	switch {
 	case a.Portal.ID != "":
 		return q.seeOther(g.control.PortalURL(a.Portal) + ownPrefix + "enter")
+	case a.Organization.ID != "":
+		return q.seeOther("/")
 	case way.Token != "":
 		return q.seeOther(proofPath(way))
 	case way.PortalID != "":

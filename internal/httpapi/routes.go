@@ -244,14 +244,15 @@ func (a *API) memberRoutes() []*route {
 	return []*route{
 		{
 			method: "GET", path: "/v1/members", id: "list_members_v1_members_get", title: "List Members",
-			doc: "Lists the members of the caller's organization, oldest first." + only,
+			doc: "Lists the members of the caller's organization, then who is invited to be one, each oldest first." + only,
 			tag: tagAuth, access: manager,
 			success: http.StatusOK, response: memberResponse, listTitle: "Response List Members V1 Members Get", handle: bare(a.listMembers),
 		}, {
-			method: "POST", path: "/v1/members", id: "add_member_v1_members_post", title: "Add Member",
-			doc: "Makes somebody who can sign in already a member of the caller's organization." + only,
+			method: "POST", path: "/v1/members", id: "invite_member_v1_members_post", title: "Invite Member",
+			doc: "Invites somebody by mail to be a member of the caller's organization. Whoever has the address accepts, by setting a" +
+				" password, a mailed code, or signing in; the answer does not tell whether they have an account." + only,
 			tag: tagAuth, access: manager, body: memberRequest,
-			success: http.StatusCreated, response: memberResponse, handle: body(memberRequest, a.addMember),
+			success: http.StatusCreated, response: memberResponse, handle: body(memberRequest, a.inviteMember),
 		}, {
 			method: "PATCH", path: "/v1/members/{user_id}", id: "update_member_v1_members__user_id__patch", title: "Update Member",
 			doc: "Gives a member another role." + only,
@@ -262,6 +263,20 @@ func (a *API) memberRoutes() []*route {
 			doc: "Ends a membership, with the sessions and tokens that rest on it." + only,
 			tag: tagAuth, access: manager,
 			success: http.StatusOK, handle: bare(a.dropMember),
+		}, {
+			method: "POST", path: "/v1/members/invitations/{invitation_id}/resend",
+			id:    "resend_member_invitation_v1_members_invitations__invitation_id__resend_post",
+			title: "Resend Member Invitation",
+			doc:   "Sends an invitation again, with a new link; the one sent before is void. One that ran out or bounced waits again." + only,
+			tag:   tagAuth, access: manager,
+			success: http.StatusOK, response: memberResponse, handle: bare(a.resendMember),
+		}, {
+			method: "DELETE", path: "/v1/members/invitations/{invitation_id}",
+			id:    "revoke_member_invitation_v1_members_invitations__invitation_id__delete",
+			title: "Revoke Member Invitation",
+			doc:   "Ends an invitation that was not accepted: its link is void and its mail is not sent." + only,
+			tag:   tagAuth, access: manager,
+			success: http.StatusOK, handle: bare(a.revokeMember),
 		},
 	}
 }

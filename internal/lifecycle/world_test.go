@@ -181,7 +181,7 @@ func (w *world) guest(row store.PortalRow, email string) (accountID string) {
 			return err
 		}
 		return tx.SaveInvitations([]portico.Invitation{{
-			ID: tx.NewID(portico.PrefixInvitation), PortalID: row.ID, AccountID: accountID, State: portico.InvitationPending,
+			ID: tx.NewID(portico.PrefixInvitation), PortalID: row.ID, AccountID: accountID, Role: portico.Guest, State: portico.InvitationPending,
 			Generation: 1, ExpiresAt: tx.Now.Add(time.Hour), CreatedAt: tx.Now, ModifiedAt: tx.Now,
 		}})
 	})

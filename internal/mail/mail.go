@@ -81,7 +81,8 @@ type view struct {
 	Title        string
 	Inviter      string   // the person, or the organization when nameless
 	Organization string   // empty when it is the inviter already
-	Portal       string   // empty for mail of the sign-in host
+	Portal       string   // empty for mail of the sign-in host, and to members
+	As           string   // what a member becomes; empty for guests
 	Message      []string // lines
 	Guest        string
 	To           string
@@ -136,6 +137,9 @@ func addressed(page store.MailPage, target Target, v *view) (Message, error) {
 	switch page.Template {
 	case store.TemplateInvited:
 		m.Subject, m.ReplyTo = v.Inviter+" invited you to "+v.Portal, replyTo(page.InviterEmail)
+		if v.As = roleInWords(page.Invitation.Role); v.As != "" {
+			m.Subject = strings.TrimSpace(v.Inviter + " invited you to join " + v.Organization)
+		}
 	case store.TemplateLinked:
 		m.Subject, m.ReplyTo = v.Inviter+" added you to "+v.Portal, replyTo(page.InviterEmail)
 	case store.TemplateAsked:
@@ -155,6 +159,21 @@ func addressed(page store.MailPage, target Target, v *view) (Message, error) {
 	}
 	m.Subject = portico.SubjectText(m.Subject)
 	return m, nil
+}
+
+// roleInWords returns what a member of an organization becomes; empty for a
+// portal's guest.
+func roleInWords(role portico.Role) string {
+	switch role {
+	case portico.Owner:
+		return "an owner"
+	case portico.Admin:
+		return "an admin"
+	case portico.Member:
+		return "a member"
+	case portico.Guest:
+	}
+	return ""
 }
 
 // quotable returns a name for a sentence: short, on one line, nothing in it a

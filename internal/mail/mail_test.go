@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"portico"
 	"portico/internal/mail"
 	"portico/internal/store"
 )
@@ -63,6 +64,9 @@ func TestGolden(t *testing.T) {
 		"reset":   page(store.TemplateReset, func(p *store.MailPage) { p.InviterName, p.PortalName, p.Organization = "", "", "" }),
 		"nameless": page(store.TemplateInvited, func(p *store.MailPage) {
 			p.InviterName, p.InviterEmail, p.Message = "", "", ""
+		}),
+		"member": page(store.TemplateInvited, func(p *store.MailPage) {
+			p.PortalName, p.Message, p.Invitation.Role = "", "", portico.Admin
 		}),
 		"attack": page(store.TemplateInvited, attack),
 	}

@@ -56,6 +56,9 @@ func checkServer(ctx context.Context, pg *postgres.Engine, cluster portico.Clust
 	if cluster.Standing() == portico.ClusterFull {
 		warn("it is full: raise its cap, or add a cluster with 'portico cluster add'")
 	}
+	if condition.PublicOpen {
+		warn("apps can make tables in schema public, which no backup and no move takes along: before PostgreSQL 15 only a superuser can close it; use 15 or newer")
+	}
 	if !condition.SeesFolders {
 		warn("folders that a crash in CREATE DATABASE left are not looked for; as a superuser: GRANT EXECUTE ON FUNCTION pg_ls_dir(text), pg_ls_dir(text, boolean, boolean), pg_stat_file(text, boolean) TO the role")
 	}

@@ -166,3 +166,24 @@ func TestExpiredSessions(t *testing.T) {
 		return err
 	})
 }
+
+// TestEndOfNoBrowser: of an empty id come the sessions of everybody who signed
+// in, to the API and to the console too.
+func TestEndOfNoBrowser(t *testing.T) {
+	t.Parallel()
+	s := openRegistry(t)
+	updateRegistry(t, s, func(tx *store.Tx) error {
+		id := tx.NewID(portico.PrefixSession)
+		if err := tx.InsertSession(store.Session{ID: id, ExpiresAt: tx.Now.Add(time.Hour), RotatedAt: tx.Now, CreatedAt: tx.Now}); err != nil {
+			return err
+		}
+		if err := tx.EndBrowser(""); err != nil {
+			return err
+		}
+		ended, err := tx.DeleteSession(id)
+		if !ended {
+			t.Error("nobody's browser took a session along")
+		}
+		return err
+	})
+}

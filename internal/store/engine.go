@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"portico"
@@ -91,23 +90,12 @@ type Handle interface {
 	Database
 	// App returns the database of the app that runs in the portal.
 	App() App
+	// Size returns how many bytes of storage the portal takes: its database,
+	// what its app keeps, and what the engine keeps beside both.
+	Size(ctx context.Context) (int64, error)
 	// Release gives the handle back. It is called exactly once.
 	Release()
 }
-
-// The ways in which a portal's database can fail to be there. Engines return
-// these, wrapped; they are never shown to a caller.
-var (
-	ErrAbsent   = errors.New("store: the database does not exist")
-	ErrIdentity = errors.New("store: the database is not the one the registry names")
-	ErrDamaged  = errors.New("store: the database is damaged")
-	ErrRetired  = errors.New("store: the database is being dropped")
-)
-
-// ErrUnique says that a unique constraint refused a statement. It is the one
-// error of a statement that a caller can act on: Store.Update runs again what
-// another was quicker than.
-var ErrUnique = errors.New("store: a unique constraint refused the statement")
 
 type reserveKey struct{}
 
@@ -132,6 +120,7 @@ type Found struct {
 	Complete bool      // usable as it is; false for leavings of a create or drop
 	ModTime  time.Time // when it was last touched
 	Size     int64     // bytes, where cheap to tell
+	Held     string    // what keeps it from being set aside, and what to do; empty: nothing
 }
 
 // AppCopy is what the name of an app's copy ends in after that of the portal's.
@@ -147,7 +136,7 @@ type Engine interface {
 	// identity in it, durable on return. One that is there already and has
 	// this identity is success; another identity is ErrIdentity, and nothing
 	// is changed. After Drop of the same name it returns ErrRetired, to every
-	// call that may be late; see Retired.
+	// call that may be late.
 	Create(ctx context.Context, id Identity) error
 
 	// Open returns a handle on an existing database after comparing identity

@@ -9,7 +9,7 @@ import (
 	"portico"
 )
 
-const invitationColumns = `i.id, i.portal_id, i.account_id, a.email, i.state, i.generation, i.first_name, i.last_name,
+const invitationColumns = `i.id, i.portal_id, i.role, i.account_id, a.email, i.state, i.generation, i.first_name, i.last_name,
 	i.message, i.expires_at, i.created_at, i.created_by, i.modified_at, i.modified_by`
 
 const fromInvitations = ` FROM invitations i JOIN accounts a ON a.id = i.account_id `
@@ -17,14 +17,14 @@ const fromInvitations = ` FROM invitations i JOIN accounts a ON a.id = i.account
 func scanInvitation(row scanner, more ...any) (portico.Invitation, error) {
 	var i portico.Invitation
 	var expires, created, modified int64
-	err := row.Scan(append([]any{&i.ID, &i.PortalID, &i.AccountID, &i.Email, &i.State, &i.Generation, &i.FirstName, &i.LastName,
+	err := row.Scan(append([]any{&i.ID, &i.PortalID, &i.Role, &i.AccountID, &i.Email, &i.State, &i.Generation, &i.FirstName, &i.LastName,
 		&i.Message, &expires, &created, &i.CreatedBy, &modified, &i.ModifiedBy}, more...)...)
 	i.ExpiresAt, i.CreatedAt, i.ModifiedAt = fromMicros(expires), fromMicros(created), fromMicros(modified)
 	return i, notFound(err)
 }
 
 // SaveInvitations writes invitations: new ones, and new generations of the ones
-// that the portal already has for the same account. Mail of earlier generations
+// that the organization already has for the same account. Mail of earlier generations
 // goes.
 func (tx *Tx) SaveInvitations(invitations []portico.Invitation) error {
 	for _, i := range invitations {
@@ -36,15 +36,15 @@ func (tx *Tx) SaveInvitations(invitations []portico.Invitation) error {
 		}
 	}
 	return insertRows(tx.q, `INSERT INTO invitations (id, portal_id, account_id, state, generation, first_name,
-		last_name, message, expires_at, created_at, created_by, modified_at, modified_by, search)`,
+		last_name, message, expires_at, created_at, created_by, modified_at, modified_by, search, role)`,
 		`ON CONFLICT (portal_id, account_id) DO UPDATE SET state = excluded.state, generation = excluded.generation,
 		first_name = excluded.first_name, last_name = excluded.last_name, message = excluded.message,
 		expires_at = excluded.expires_at, modified_at = excluded.modified_at, modified_by = excluded.modified_by,
-		search = excluded.search`,
-		14, invitations, func(args []any, i portico.Invitation) []any {
+		search = excluded.search, role = excluded.role`,
+		15, invitations, func(args []any, i portico.Invitation) []any {
 			return append(args, i.ID, i.PortalID, i.AccountID, string(i.State), i.Generation, i.FirstName,
 				i.LastName, i.Message, micros(i.ExpiresAt), micros(i.CreatedAt), i.CreatedBy, micros(i.ModifiedAt), i.ModifiedBy,
-				portico.SearchKey(i.Email, i.Name()))
+				portico.SearchKey(i.Email, i.Name()), string(i.Role))
 		})
 }
 
@@ -125,6 +125,19 @@ func (tx *Tx) Invitations(portalID string, page Page, status portico.InvitationS
 	return rows, err
 }
 
+// OpenInvitations returns the invitations to an organization that were not
+// accepted, oldest first.
+func (tx *Tx) OpenInvitations(organizationID string) ([]InvitationRow, error) {
+	var rows []InvitationRow
+	err := scanAll(tx.q, `SELECT `+invitationRow+`WHERE i.portal_id = $1 AND i.state IN ('pending', 'bounced')
+		ORDER BY i.created_at, i.id`, []any{organizationID}, func(row scanner) error {
+		r, err := scanInvitationRow(row)
+		rows = append(rows, r)
+		return err
+	})
+	return rows, err
+}
+
 // RenewInvitation makes a new generation of an invitation that waits, ran out
 // or bounced, which voids the one before and its mail, and returns its number.
 // It returns 0 when the invitation is in no such state any more.
@@ -161,24 +174,41 @@ type InvitationLink struct {
 	Account      portico.Account
 	InviterName  string // of who sent this generation
 	InviterEmail string
+	InviterRole  portico.Role // now, in what the invitation is to; empty: no member
 }
 
-// InvitationLink returns an invitation of a portal.
-func (tx *Tx) InvitationLink(portalID, id string) (InvitationLink, error) {
+// InvitationLink returns an invitation to an organization.
+func (tx *Tx) InvitationLink(organizationID, id string) (InvitationLink, error) {
 	var l InvitationLink
 	var created int64
 	var err error
 	l.Invitation, err = scanInvitation(tx.q.QueryRow(`SELECT `+invitationColumns+`, `+accountColumns+`,
-		COALESCE(inviter.name, ''), COALESCE(inviter.email, '')`+fromInvitations+`
+		COALESCE(inviter.name, ''), COALESCE(inviter.email, ''), COALESCE(standing.role, '')`+fromInvitations+`
 		LEFT JOIN accounts inviter ON inviter.id = i.modified_by
-		WHERE i.id = $1 AND i.portal_id = $2`, invitationID(id), portalID),
+		LEFT JOIN memberships standing ON standing.organization_id = i.portal_id AND standing.account_id = i.modified_by
+		WHERE i.id = $1 AND i.portal_id = $2`, invitationID(id), organizationID),
 		&l.Account.ID, &l.Account.Email, &l.Account.EmailKey, &l.Account.Name, &l.Account.Proven, &created,
-		&l.Account.LastOrganizationID, &l.InviterName, &l.InviterEmail)
+		&l.Account.LastOrganizationID, &l.InviterName, &l.InviterEmail, &l.InviterRole)
 	l.Account.CreatedAt = fromMicros(created)
 	return l, err
 }
 
-// InvitationPortal returns the portal of an invitation.
+// InvitedAddresses returns the canonical addresses of invitations, by id. One
+// that is gone is not in the map.
+func (tx *Tx) InvitedAddresses(ids []string) (map[string]string, error) {
+	found := make(map[string]string, len(ids))
+	err := selectIn(tx.q, func(list string) string {
+		return `SELECT i.id, a.email_key` + fromInvitations + `WHERE i.id IN ` + list
+	}, nil, ids, func(row scanner) error {
+		var id, key string
+		err := row.Scan(&id, &key)
+		found[id] = key
+		return err
+	})
+	return found, err
+}
+
+// InvitationPortal returns the portal, or other organization, of an invitation.
 func (tx *Tx) InvitationPortal(id string) (string, error) {
 	var portalID string
 	err := tx.q.QueryRow(`SELECT portal_id FROM invitations WHERE id = $1`, invitationID(id)).Scan(&portalID)
@@ -243,7 +273,7 @@ func (tx *Tx) CountGuests(organizationID string) (int, error) {
 	var n int
 	err := tx.q.QueryRow(`SELECT COUNT(DISTINCT i.account_id) FROM organizations o
 		JOIN invitations i ON i.portal_id = o.id
-		WHERE o.parent_id = $1 AND i.state IN ('pending', 'accepted', 'bounced')`, organizationID).Scan(&n)
+		WHERE o.parent_id = $1 AND o.kind = 'portal' AND i.state IN ('pending', 'accepted', 'bounced')`, organizationID).Scan(&n)
 	return n, err
 }
 
@@ -252,7 +282,7 @@ func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[str
 	found := map[string]bool{}
 	err := selectIn(tx.q, func(list string) string {
 		return `SELECT i.account_id FROM organizations o JOIN invitations i ON i.portal_id = o.id
-			WHERE o.parent_id = $1 AND i.state IN ('pending', 'accepted', 'bounced') AND i.account_id IN ` + list
+			WHERE o.parent_id = $1 AND o.kind = 'portal' AND i.state IN ('pending', 'accepted', 'bounced') AND i.account_id IN ` + list
 	}, []any{organizationID}, accountIDs, func(row scanner) error {
 		var id string
 		err := row.Scan(&id)
@@ -267,35 +297,58 @@ func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[str
 // itself where it was a stub held by nothing else. It reports whether there was
 // anything to remove.
 func (tx *Tx) RemoveGuest(portalID, accountID string) (bool, error) {
-	var removed int64
-	for _, statement := range []string{
-		`DELETE FROM outbox WHERE invitation_id = (SELECT id FROM invitations WHERE portal_id = $1 AND account_id = $2)`,
-		`DELETE FROM invitations WHERE portal_id = $1 AND account_id = $2`,
-		`DELETE FROM memberships WHERE organization_id = $1 AND account_id = $2`,
-	} {
-		n, err := tx.q.Exec(statement, portalID, accountID)
-		if err != nil {
-			return false, err
-		}
-		removed += n
+	invited, err := tx.dropInvitation(portalID, accountID)
+	if err != nil {
+		return false, err
 	}
-	if removed == 0 {
-		return false, nil
+	member, err := tx.q.Exec(`DELETE FROM memberships WHERE organization_id = $1 AND account_id = $2`, portalID, accountID)
+	if err != nil || (!invited && member == 0) {
+		return false, err
 	}
 	for _, statement := range []string{
 		`DELETE FROM outbox WHERE portal_id = $1 AND account_id = $2`,
 		`DELETE FROM sessions WHERE organization_id = $1 AND account_id = $2`,
 		`DELETE FROM tokens WHERE organization_id = $1 AND account_id = $2`,
-		`DELETE FROM challenges WHERE portal_id = $1 AND account_id = $2 AND kind = 'accept'`,
 	} {
 		if _, err := tx.q.Exec(statement, portalID, accountID); err != nil {
 			return false, err
 		}
 	}
+	return true, tx.collectStub(accountID)
+}
+
+// WithdrawInvitation deletes an account's invitation to an organization, with
+// its mail; and the account itself where it was a stub held by nothing else.
+func (tx *Tx) WithdrawInvitation(organizationID, accountID string) error {
+	if _, err := tx.dropInvitation(organizationID, accountID); err != nil {
+		return err
+	}
+	return tx.collectStub(accountID)
+}
+
+// dropInvitation deletes an account's invitation to an organization, with its
+// mail and its proofs under way, and reports whether there was one.
+func (tx *Tx) dropInvitation(organizationID, accountID string) (bool, error) {
+	var n int64
+	for _, statement := range []string{
+		`DELETE FROM outbox WHERE invitation_id = (SELECT id FROM invitations WHERE portal_id = $1 AND account_id = $2)`,
+		`DELETE FROM challenges WHERE portal_id = $1 AND account_id = $2 AND kind = 'accept'`,
+		`DELETE FROM invitations WHERE portal_id = $1 AND account_id = $2`,
+	} {
+		var err error
+		if n, err = tx.q.Exec(statement, organizationID, accountID); err != nil {
+			return false, err
+		}
+	}
+	return n > 0, nil
+}
+
+// collectStub deletes an account that is not proven and that nothing holds.
+func (tx *Tx) collectStub(accountID string) error {
 	_, err := tx.q.Exec(`DELETE FROM accounts WHERE id = $1 AND proven = 0
 		AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.account_id = accounts.id)
 		AND NOT EXISTS (SELECT 1 FROM memberships m WHERE m.account_id = accounts.id)`, accountID)
-	return true, err
+	return err
 }
 
 // ReleasePortal deletes all that the registry holds for a portal that is being

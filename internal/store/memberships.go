@@ -121,9 +121,13 @@ func (tx *Tx) SetRole(organization, account string, role portico.Role, by string
 	return n == 1, err
 }
 
-// DeleteMembership ends a membership, with the account's sessions and tokens
-// for the organization, and reports whether there was one.
+// DeleteMembership ends a membership, with the invitation that it came of and
+// the account's sessions and tokens for the organization, and reports whether
+// there was one.
 func (tx *Tx) DeleteMembership(organization, account string) (bool, error) {
+	if _, err := tx.dropInvitation(organization, account); err != nil {
+		return false, err
+	}
 	n, err := tx.q.Exec(`DELETE FROM memberships WHERE organization_id = $1 AND account_id = $2`, organization, account)
 	if err != nil {
 		return false, err

@@ -13,7 +13,8 @@ type Template string
 // The templates. What each is about is in Mail's fields; who puts one into the
 // outbox calls InsertMails, in the transaction of its cause.
 const (
-	// TemplateInvited lets an address accept an invitation.
+	// TemplateInvited lets an address accept an invitation: to a portal, or
+	// without PortalID to be a member of the organization.
 	TemplateInvited Template = "invited"
 	// TemplateLinked tells a proven account that it became a guest.
 	TemplateLinked Template = "linked"
@@ -107,7 +108,7 @@ type MailPage struct {
 	InviterEmail string
 	Guest        string // the invitation's address; empty without one
 	Message      string
-	Invitation   portico.Invitation // state, generation and expiry only; zero without one
+	Invitation   portico.Invitation // role, state, generation and expiry only; zero without one
 }
 
 // Void reports whether what the mail is about is over.
@@ -164,7 +165,7 @@ func (tx *Tx) mailPages(where string, args ...any) ([]MailPage, error) {
 		COALESCE(j.id, ''), COALESCE(parent.suspended, 0), COALESCE(b.email_key, ''), a.email, a.email_key,
 		COALESCE(o.name, ''), COALESCE(p.api_name, ''), p.custom_domain, COALESCE(p.domain_status, ''), COALESCE(parent.name, ''),
 		COALESCE(inviter.name, ''), COALESCE(inviter.email, ''), COALESCE(guest.email, ''),
-		COALESCE(i.message, ''), COALESCE(i.state, ''), COALESCE(i.generation, 0), COALESCE(i.expires_at, 0)
+		COALESCE(i.message, ''), COALESCE(i.state, ''), COALESCE(i.generation, 0), COALESCE(i.expires_at, 0), COALESCE(i.role, '')
 		FROM outbox x
 		JOIN accounts a ON a.id = x.account_id
 		LEFT JOIN organizations o ON o.id = x.portal_id
@@ -184,7 +185,7 @@ func (tx *Tx) mailPages(where string, args ...any) ([]MailPage, error) {
 			&job, &suspended, &blocked, &m.To, &m.ToKey,
 			&m.PortalName, &m.Portal.APIName, &m.Portal.CustomDomain, &m.Portal.DomainStatus, &m.Organization,
 			&m.InviterName, &m.InviterEmail, &m.Guest,
-			&m.Message, &m.Invitation.State, &m.Invitation.Generation, &ends)
+			&m.Message, &m.Invitation.State, &m.Invitation.Generation, &ends, &m.Invitation.Role)
 		m.RunAt, m.CreatedAt = fromMicros(run), fromMicros(created)
 		if expires != 0 {
 			m.ExpiresAt = fromMicros(expires)

@@ -35,9 +35,14 @@ func verified(s *store.Store, t *testing.T, row store.PortalRow) error {
 	})
 }
 
-// TestOneVerifiedClaim is F22: two portals of two organizations claim one host,
-// and both are about to be verified. The registry's constraint lets one.
+// TestOneVerifiedClaim: two portals of two organizations claim one host, and
+// both are about to be verified. The registry's constraint lets one.
 func TestOneVerifiedClaim(t *testing.T) {
+	t.Parallel()
+	t.Run("F22 one host for two organizations", oneVerifiedClaim)
+}
+
+func oneVerifiedClaim(t *testing.T) {
 	t.Parallel()
 	s := openRegistry(t)
 	ours := insertPortal(t, s, "org_a", "a", "shop.example.com")

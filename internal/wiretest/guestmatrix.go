@@ -41,6 +41,8 @@ func GuestRows() []GuestRow {
 		same(true, "POST", "/reset/{token}", 410),
 		same(true, "GET", "/unsubscribe/{token}", 404),
 		same(true, "POST", "/unsubscribe/{token}", 404),
+		same(true, "GET", "/join/{organization}/{token}", 404),
+		same(true, "POST", "/join/{organization}/{token}", 404),
 		same(true, "GET", "/invitation/{portal}/{token}", 404),
 		same(true, "POST", "/invitation/{portal}/{token}/password", 404),
 		same(true, "POST", "/invitation/{portal}/{token}/sign-in", 404),

@@ -206,7 +206,7 @@ func (w *World) crowd(portal string, n int, name string) {
 			email := fmt.Sprintf("crowd-%06d@example.com", i)
 			accounts[i] = portico.Account{ID: tx.NewID(portico.PrefixAccount), Email: email, EmailKey: email, CreatedAt: tx.Now}
 			invitations[i] = portico.Invitation{
-				ID: tx.NewID(portico.PrefixInvitation), PortalID: portal, AccountID: accounts[i].ID, State: portico.InvitationPending,
+				ID: tx.NewID(portico.PrefixInvitation), PortalID: portal, AccountID: accounts[i].ID, Role: portico.Guest, State: portico.InvitationPending,
 				Generation: 1, FirstName: name, LastName: name, ExpiresAt: tx.Now.Add(time.Hour), CreatedAt: tx.Now, CreatedBy: w.Admin.ID,
 				ModifiedAt: tx.Now, ModifiedBy: w.Admin.ID,
 			}

@@ -5,12 +5,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"portico"
 	"portico/internal/store"
 )
 
-type memberAnswer struct{ ID, Email, Role string }
+type memberAnswer struct {
+	ID, Email, Name, Role, Status string
+	Expires                       *time.Time `json:"expires_date"`
+}
 
 func (w *World) members(token string) []memberAnswer {
 	w.T.Helper()
@@ -19,27 +23,25 @@ func (w *World) members(token string) []memberAnswer {
 	return all
 }
 
-// TestMembers walks through adding, changing and removing members.
+// TestMembers walks through inviting, changing and removing members.
 func TestMembers(t *testing.T) {
 	t.Parallel()
 	w := Start(t)
 	before := len(w.members(w.Owner.Token))
-	a := w.Do("POST", "/v1/members", w.Admin.Token, map[string]string{"email": "ADMIN@other.example.com"})
-	if a.Status != http.StatusCreated || a.ID(t) != w.OtherAdmin.ID || !strings.Contains(string(a.Body), `"role":"member"`) {
-		t.Fatalf("add: %d %s", a.Status, a.Body)
-	}
+	invited := w.inviteMember(w.Admin.Token, "ADMIN@other.example.com", "")
 	for _, c := range []struct {
 		name, method, path, token, body string
 		status                          int
 		want                            string
 	}{
-		{"twice", "POST", "", w.Admin.Token, `{"email":"admin@other.example.com"}`, 409, "is a member"},
-		{"nobody's address", "POST", "", w.Admin.Token, `{"email":"new@example.com"}`, 409, "Nobody can sign in"},
+		{"twice", "POST", "", w.Admin.Token, `{"email":"admin@other.example.com"}`, 409, "is invited already"},
+		{"a member", "POST", "", w.Admin.Token, `{"email":"` + w.Owner.Email + `"}`, 409, "is a member"},
 		{"no address", "POST", "", w.Admin.Token, `{"email":"new"}`, 422, `"loc":["body","email"]`},
 		{"a guest", "POST", "", w.Admin.Token, `{"email":"x@example.com","role":"guest"}`, 422, `"loc":["body","role"]`},
-		{"an owner by an admin", "POST", "", w.Admin.Token, `{"email":"admin@sandbox.example.com","role":"owner"}`, 403, "Only an owner"},
-		{"an owner by an owner", "POST", "", w.Owner.Token, `{"email":"admin@sandbox.example.com","role":"owner"}`, 201, `"role":"owner"`},
+		{"an owner by an admin", "POST", "", w.Admin.Token, `{"email":"x@example.com","role":"owner"}`, 403, "Only an owner"},
+		{"an owner by an owner", "POST", "", w.Owner.Token, `{"email":"x@example.com","role":"owner"}`, 201, `"role":"owner"`},
 		{"by a member", "POST", "", w.Member.Token, `{"email":"new@example.com"}`, 403, "owners and admins"},
+		{"an invitation given a role", "PATCH", invited.ID, w.Admin.Token, `{"role":"owner"}`, 404, "Not found"},
 		{"an owner demoted by an admin", "PATCH", w.Owner.ID, w.Admin.Token, `{"role":"member"}`, 403, "Only an owner"},
 		{"an owner removed by an admin", "DELETE", w.Owner.ID, w.Admin.Token, "", 403, "Only an owner"},
 		{"made admin", "PATCH", w.Member.ID, w.Admin.Token, `{"role":"admin"}`, 200, `"role":"admin"`},
@@ -47,8 +49,11 @@ func TestMembers(t *testing.T) {
 		{"no role", "PATCH", w.Member.ID, w.Admin.Token, `{}`, 422, `"missing"`},
 		{"another organization's member", "PATCH", w.SandboxAdmin.ID + "x", w.Admin.Token, `{"role":"admin"}`, 404, "Not found"},
 		{"by a limited token", "DELETE", w.Member.ID, w.Token(w.Acme.ID, w.Admin.Email, "portal:write"), "", 403, "limited"},
-		{"removed", "DELETE", w.OtherAdmin.ID, w.Admin.Token, "", 200, "{}"},
-		{"removed again", "DELETE", w.OtherAdmin.ID, w.Admin.Token, "", 404, "Not found"},
+		{"another organization's invitation", "DELETE", "invitations/" + invited.ID, w.OtherAdmin.Token, "", 404, "Not found"},
+		{"removed", "DELETE", w.Insider.ID, w.Admin.Token, "", 200, "{}"},
+		{"removed again", "DELETE", w.Insider.ID, w.Admin.Token, "", 404, "Not found"},
+		{"revoked", "DELETE", "invitations/" + invited.ID, w.Admin.Token, "", 200, "{}"},
+		{"revoked again", "DELETE", "invitations/" + invited.ID, w.Admin.Token, "", 404, "Not found"},
 	} {
 		var body any
 		if c.body != "" {
@@ -59,10 +64,11 @@ func TestMembers(t *testing.T) {
 			t.Errorf("%s: %d %s, want %d %s", c.name, a.Status, a.Body, c.status, c.want)
 		}
 	}
-	if after := w.members(w.Owner.Token); len(after) != before+1 {
+	if after := w.members(w.Owner.Token); len(after) != before {
 		t.Errorf("members: %v", after)
 	}
-	w.checkEvents(portico.ActionMemberAdded, 2)
+	w.checkEvents(portico.ActionMemberInvited, 2)
+	w.checkEvents(portico.ActionInvitationRevoked, 1)
 	w.checkEvents(portico.ActionRoleChanged, 1)
 	w.checkEvents(portico.ActionMemberRemoved, 1)
 }

@@ -295,10 +295,15 @@ func (w *World) administrators() (n int) {
 	return n
 }
 
-// TestEndedOnTheOtherNode is A24 over two nodes: who is demoted or removed, and
-// whose organization is suspended, by one of them is refused by the other from
-// the next request on, whatever the credential.
+// TestEndedOnTheOtherNode: who is demoted or removed, and whose organization is
+// suspended, by one of two nodes is refused by the other from the next request
+// on, whatever the credential.
 func TestEndedOnTheOtherNode(t *testing.T) {
+	t.Parallel()
+	t.Run("A24 what one node ended, on the other", endedOnTheOtherNode)
+}
+
+func endedOnTheOtherNode(t *testing.T) {
 	t.Parallel()
 	w := Start(t)
 	other := w.second()

@@ -35,7 +35,7 @@ type app struct {
 
 // App implements store.Handle.
 func (h *handle) App() store.App {
-	return &app{engine: h.handles.engine, server: h.entry.server, name: h.entry.at.Name}
+	return &app{engine: h.engine, server: h.server, name: h.name}
 }
 
 // Admit implements store.App. The database's lock keeps it apart from a drop,

@@ -22,11 +22,11 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 	}
 	database, args := s.database, []string{"--format=custom", "--lock-wait-timeout=" + lockWait}
 	if at.Name != "" {
-		entry, err := e.handles.acquire(ctx, at, false)
+		entry, err := e.handles.Acquire(ctx, at, false)
 		if err != nil {
 			return err
 		}
-		defer e.handles.release(entry)
+		defer entry.Release()
 		database, args = at.Name, append(args, "--schema="+schemaName, "--schema="+appSchema)
 	}
 	path, err = filepath.Abs(path)
@@ -151,7 +151,7 @@ func (e *Engine) rename(a *session, id store.Identity) error {
 		return fmt.Errorf("%w: the copy has no identity: %w", store.ErrDamaged, err)
 	}
 	if version > len(e.portalSteps) {
-		return tooNew("The copy", version, len(e.portalSteps))
+		return store.TooNew("The copy", version, len(e.portalSteps))
 	}
 	return a.transact(context.Background(), func(q store.SQL) error {
 		n, err := q.Exec(`UPDATE `+schemaName+`.identity SET portal_id = $1, generation = $2, epoch = $3`, id.PortalID, id.Generation, id.Epoch)

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -28,7 +27,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if err != nil {
 		return err
 	}
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return store.ErrRetired
 	}
 	s, err := e.clusters.at(ctx, at.Cluster)
@@ -38,7 +37,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 	if there, err := e.present(ctx, s, id); there || err != nil {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (e *Engine) make(ctx context.Context, id store.Identity, fill filler) error
 		finished, err = e.makeClaimed(ctx, a, id, at, fill)
 		return err
 	})
-	e.handles.unclaim(claim)
+	unclaim()
 	if err == nil && !finished { // another was quicker
 		_, err = e.present(ctx, s, id)
 	}
@@ -69,7 +68,7 @@ func (e *Engine) present(ctx context.Context, s *server, id store.Identity) (boo
 	if err != nil {
 		return true, err
 	}
-	e.handles.release(entry)
+	entry.Release()
 	return true, nil
 }
 
@@ -83,7 +82,7 @@ func (p presence) finished() bool {
 // makeClaimed takes the steps of a creation. It reports false when a finished
 // database is there already.
 func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity, at store.Place, fill filler) (bool, error) {
-	if e.handles.isRetired(at) {
+	if e.handles.Retired(at) {
 		return true, store.ErrRetired
 	}
 	name := at.Name
@@ -117,7 +116,7 @@ func (e *Engine) makeClaimed(ctx context.Context, a *session, id store.Identity,
 	if err := e.points.Hit(ctx, FailCreateGrants); err != nil {
 		return true, unavailable(err)
 	}
-	if err := fill(ctx, a.server, name); err != nil {
+	if err := a.meanwhile(func() error { return fill(ctx, a.server, name) }); err != nil {
 		return true, err
 	}
 	stages.Done(portico.StageIdentity)
@@ -161,6 +160,12 @@ func (e *Engine) copyTemplate(ctx context.Context, a *session, name string) erro
 // pools of ten, on two machines, are what one of them is known to need.
 const appConnections = 20
 
+// unsynced begins a transaction of a creation that a later one makes durable:
+// the marker's, which the server does not write to its log without all that
+// stands there before it. Where the server dies in between, the creation is at
+// an earlier step again.
+const unsynced = "SET LOCAL synchronous_commit = off"
+
 // shut closes the database to everybody but us and its app's role, which it
 // makes; then it takes connections. All in one transaction.
 func (a *session) shut(name string) error {
@@ -169,7 +174,7 @@ func (a *session) shut(name string) error {
 	if err != nil {
 		return err
 	}
-	statements := make([]string, 0, 8)
+	statements := []string{unsynced}
 	if !exists {
 		statements = append(statements, fmt.Sprintf("CREATE ROLE %s NOLOGIN CONNECTION LIMIT %d", quote(role), appConnections))
 	}
@@ -191,18 +196,16 @@ func (s *server) inside(ctx context.Context, name string, fn func(*session) erro
 // furnish gives a copy of the template its identity, and the app's role its
 // schema.
 func (e *Engine) furnish(a *session, id store.Identity) error {
-	var have store.Identity
-	err := a.query(`SELECT portal_id, generation, epoch FROM `+schemaName+`.identity`, nil, &have.PortalID, &have.Generation, &have.Epoch)
-	if err == nil && !have.Same(id) {
-		return fmt.Errorf("%w: it says %+v, want %+v", store.ErrIdentity, have, id)
-	}
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
+	want := fmt.Sprintf("%s %d %s", id.PortalID, id.Generation, id.Epoch)
+	// The connection is new: a prepared statement would be used once.
+	_, have, err := a.link.ask("SELECT portal_id || ' ' || generation || ' ' || epoch FROM " + schemaName + ".identity")
+	if err != nil || have == want {
 		return err
 	}
-	return a.exec(statementLimit,
+	if have != "" {
+		return fmt.Errorf("%w: it says %s, want %s", store.ErrIdentity, have, want)
+	}
+	return a.exec(statementLimit, unsynced,
 		"ALTER SCHEMA "+appSchema+" OWNER TO "+quote(appRole(id.Place().Name)),
 		fmt.Sprintf("INSERT INTO %s.identity (portal_id, generation, epoch, schema_version, writes) VALUES (%s, %d, %s, %d, 0)",
 			schemaName, literal(id.PortalID), id.Generation, literal(id.Epoch), len(e.portalSteps)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"portico"
 	"portico/internal/store"
 )
 
@@ -15,19 +16,19 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	e.handles.retire(at)
-	claim, err := e.handles.claim(ctx, at)
+	e.handles.Retire(at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err
 	}
 	err = s.persist(ctx, dropLimit, func(a *session) error { return e.erase(ctx, a, at.Name) })
 	if err == nil {
-		e.handles.gone(at)
+		e.handles.Gone(at)
 	}
 	return translate(err)
 }
@@ -47,6 +48,9 @@ func (e *Engine) erase(ctx context.Context, a *session, name string) error {
 			return err
 		}
 		if err := a.endPrepared(ctx, name); err != nil {
+			return err
+		}
+		if err := a.checkPrepared(name); err != nil { // somebody else's
 			return err
 		}
 	}
@@ -106,14 +110,16 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 			}
 		}
 		other := a.server.in(place)
-		err = other.session(ctx, func(b *session) error {
-			err := b.exec(statementLimit, "SET ROLE "+quote(role))
-			for _, gid := range names {
-				if err == nil {
-					err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+		err = a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error {
+				err := b.exec(statementLimit, "SET ROLE "+quote(role))
+				for _, gid := range names {
+					if err == nil {
+						err = b.exec(dropLimit, "ROLLBACK PREPARED "+literal(gid))
+					}
 				}
-			}
-			return err
+				return err
+			})
 		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
@@ -123,6 +129,24 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 		return nil
 	}
 	return a.fence(name)
+}
+
+// heldByPrepared says that transactions which were prepared to commit, and left,
+// keep a database from being dropped or renamed.
+func heldByPrepared(name string, count int) string {
+	return fmt.Sprintf("%d transactions that were prepared to commit keep it as it is; connected to it as a superuser, run ROLLBACK PREPARED (or COMMIT PREPARED) for each of: SELECT gid FROM pg_prepared_xacts WHERE database = %s",
+		count, literal(name))
+}
+
+// checkPrepared refuses a database that nothing can be done with, before
+// anything is: it would only be waited for in vain.
+func (a *session) checkPrepared(name string) error {
+	var count int
+	err := a.query(`SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = $1`, []any{name}, &count)
+	if err == nil && count > 0 {
+		err = portico.Errorf(portico.KindConflict, "The database %s: %s.", name, heldByPrepared(name, count))
+	}
+	return err
 }
 
 // dropRole drops a role with what it may have made in databases that are not
@@ -143,7 +167,9 @@ func (a *session) dropRole(ctx context.Context, role string) error {
 	}
 	for _, place := range places {
 		other := a.server.in(place)
-		err := other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		err := a.meanwhile(func() error {
+			return other.session(ctx, func(b *session) error { return b.exec(dropLimit, "DROP OWNED BY "+quote(role)+" CASCADE") })
+		})
 		if err = errors.Join(err, other.close()); err != nil {
 			return err
 		}
@@ -202,13 +228,13 @@ func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
 	if err := checkName(at.Name); err != nil {
 		return err
 	}
-	done := e.handles.move(at)
+	done := e.handles.Move(at)
 	defer done()
-	claim, err := e.handles.claim(ctx, at)
+	unclaim, err := e.handles.Claim(ctx, at)
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
 		return err
@@ -230,6 +256,9 @@ func (e *Engine) setAside(ctx context.Context, a *session, name string) error {
 	}
 	switch {
 	case p.oid != 0:
+		if err := a.checkPrepared(name); err != nil {
+			return err
+		}
 		if err := a.fence(name); err != nil {
 			return err
 		}

@@ -2,12 +2,12 @@
 // It owns the connections and their transactions, and what CREATE and DROP
 // DATABASE, roles and grants are about. It is the only package with the driver.
 //
-// It imports portico, store and failpoint; never control, nor anything above.
-// It knows no table but identity, and no rule.
+// It imports portico, failpoint, store, handles and transaction; never control,
+// nor anything above. It knows no table but identity, and no rule.
 //
-// Start with Open in this file; then database.go (transactions), handles.go
-// (which databases have connections), server.go (a session on a server),
-// create.go and drop.go.
+// Start with Open in this file; then database.go (transactions), open.go
+// (a portal's database), server.go (a session on a server), create.go and
+// drop.go.
 package postgres
 
 import (
@@ -20,6 +20,7 @@ import (
 
 	"portico/internal/failpoint"
 	"portico/internal/store"
+	"portico/internal/store/handles"
 )
 
 // Config says where an engine keeps its databases.
@@ -75,7 +76,7 @@ type Engine struct {
 	serverClock bool
 
 	registry *database
-	handles  *handles
+	handles  *handles.Cache[*portal]
 	closing  sync.Once
 }
 
@@ -118,7 +119,7 @@ func build(cfg Config) (*Engine, error) {
 		connections: cfg.MaxConnections, serverClock: serverClock, log: cfg.Log, now: cfg.Now, points: cfg.Failpoints,
 		portalSteps: append(steps, cfg.MorePortalSteps...),
 	}
-	e.handles = newHandles(e, cfg.MaxHandles)
+	e.handles = handles.New(cfg.MaxHandles, patience, cfg.Log, e.load)
 	own, err := e.newServer(Cluster{URL: cfg.URL})
 	if err != nil {
 		return nil, err
@@ -144,13 +145,13 @@ func (e *Engine) start(ctx context.Context, existing bool) error {
 func (e *Engine) Registry() store.Database { return e.registry }
 
 // OpenHandles returns the number of portal databases that have connections.
-func (e *Engine) OpenHandles() int { return e.handles.count() }
+func (e *Engine) OpenHandles() int { return e.handles.Count() }
 
 // Close implements store.Engine.
 func (e *Engine) Close() error {
 	var err error
 	e.closing.Do(func() {
-		err = e.handles.close()
+		err = e.handles.Close()
 		if e.registry != nil {
 			err = errors.Join(err, e.registry.close())
 		}

@@ -212,8 +212,13 @@ func TestBrokenDrop(t *testing.T) {
 }
 
 // TestBackendKilled kills the server's process in the middle of CREATE
-// DATABASE: the server restarts, and calls that meet it are tried again (F04).
+// DATABASE: the server restarts, and calls that meet it are tried again.
 func TestBackendKilled(t *testing.T) {
+	t.Parallel()
+	t.Run("F04 the server's process dies in CREATE DATABASE", backendKilled)
+}
+
+func backendKilled(t *testing.T) {
 	t.Parallel()
 	server, err := pgtest.Start(t.Context()) // of its own, for what is left stays
 	noError(t, err)

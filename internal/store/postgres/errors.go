@@ -12,12 +12,6 @@ import (
 	"portico/internal/store"
 )
 
-// Mistakes of the code that uses a transaction.
-var (
-	errRowsOpen = errors.New("postgres: the rows of the statement before are still open")
-	errTxOver   = errors.New("postgres: the transaction is over")
-)
-
 // The codes that decide something. PostgreSQL's manual lists them all.
 const (
 	codeUniqueViolation    = "23505"
@@ -45,7 +39,7 @@ const (
 // error as the cause. What carries no code, and does not come from the network
 // or a deadline, is a mistake of ours and stays as it is.
 func translate(err error) error {
-	if err == nil || translated(err) {
+	if err == nil || store.Translated(err) {
 		return err
 	}
 	switch codeOf(err) {
@@ -59,7 +53,7 @@ func translate(err error) error {
 	case codeDataCorrupted, codeIndexCorrupted:
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	case codeDiskFull:
-		return portico.WrapError(portico.KindStorageFull, err, "The storage is full. Reading works; deleting makes room.")
+		return store.StorageFull(err)
 	case codeUndefinedDatabase:
 		return unavailable(fmt.Errorf("%w: %w", store.ErrAbsent, err))
 	case codeSerialization, codeDeadlock, codeNotInState, codeObjectInUse, codeLockNotAvailable:
@@ -72,11 +66,6 @@ func translate(err error) error {
 	return err
 }
 
-func translated(err error) bool {
-	_, ok := errors.AsType[*portico.Error](err)
-	return ok || errors.Is(err, store.ErrUnique) || errors.Is(err, store.ErrDamaged)
-}
-
 // outage reports whether an error without a code comes from the connection
 // rather than from what was asked.
 func outage(err error) bool {
@@ -86,12 +75,7 @@ func outage(err error) bool {
 	return pgconn.Timeout(err) || pgconn.SafeToRetry(err) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// notNow is what is said where the cause is not for the caller.
-const notNow = "The database cannot be used right now. Please try again."
-
-func unavailable(cause error) error {
-	return portico.WrapError(portico.KindUnavailable, cause, notNow)
-}
+func unavailable(cause error) error { return store.Unavailable(cause) }
 
 func errClosed() error { return unavailable(errors.New("postgres: the engine is closed")) }
 

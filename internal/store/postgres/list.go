@@ -37,6 +37,14 @@ func (e *Engine) List(ctx context.Context, cluster string, fn func(store.Found) 
 	return nil
 }
 
+// Size implements store.Handle.
+func (h *handle) Size(ctx context.Context) (size int64, err error) {
+	err = h.View(ctx, func(q store.SQL) error {
+		return q.QueryRow(`SELECT pg_database_size(current_database())`).Scan(&size)
+	})
+	return size, err
+}
+
 func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) {
 	// The folders first: one whose database is made meanwhile is then known.
 	folders, err := a.folders()
@@ -64,7 +72,8 @@ func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) 
 func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, error) {
 	var found []store.Found
 	err := a.transact(context.Background(), func(q store.SQL) error {
-		rows, err := q.Query(`SELECT datname::text, datallowconn AND datconnlimit <> -2, COALESCE(shobj_description(oid, 'pg_database'), '')
+		rows, err := q.Query(`SELECT datname::text, datallowconn AND datconnlimit <> -2, COALESCE(shobj_description(oid, 'pg_database'), ''),
+			(SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = datname)
 			FROM pg_database WHERE datname LIKE 'p\_%' ESCAPE '\'`)
 		if err != nil {
 			return err
@@ -73,8 +82,12 @@ func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, erro
 		for rows.Next() {
 			var f store.Found
 			var marker string
-			if err := rows.Scan(&f.Name, &f.Complete, &marker); err != nil {
+			var prepared int
+			if err := rows.Scan(&f.Name, &f.Complete, &marker, &prepared); err != nil {
 				return err
+			}
+			if prepared > 0 {
+				f.Held = heldByPrepared(f.Name, prepared)
 			}
 			f.Identity, f.ModTime, f.Marked = parseMarker(marker)
 			found = append(found, f)
@@ -99,12 +112,12 @@ func (e *Engine) ask(ctx context.Context, cluster string, f *store.Found) {
 	if checkName(f.Name) != nil {
 		return
 	}
-	entry, err := e.handles.acquire(ctx, store.Place{Cluster: cluster, Name: f.Name}, false)
+	entry, err := e.handles.Acquire(ctx, store.Place{Cluster: cluster, Name: f.Name}, false)
 	if err != nil {
 		return // it is what it looks like: not finished
 	}
-	defer e.handles.release(entry)
-	f.Identity, f.Marked, f.Complete = entry.id, true, true
+	defer entry.Release()
+	f.Identity, f.Marked, f.Complete = entry.Database.id, true, true
 }
 
 // folders returns the folders that databases are in, by the numbers they are

@@ -35,7 +35,7 @@ func (e *Engine) migrateRegistry(ctx context.Context, existing bool) error {
 			return err
 		}
 		if version > len(steps) {
-			return tooNew("The registry", version, len(steps))
+			return store.TooNew("The registry", version, len(steps))
 		}
 		for ; version < len(steps); version++ {
 			done := `UPDATE schema_version SET version = ` + strconv.Itoa(version+1)
@@ -158,9 +158,4 @@ func (e *Engine) migratePortal(ctx context.Context, d *database) error {
 			return err
 		}
 	}
-}
-
-func tooNew(what string, have, know int) error {
-	return portico.Errorf(portico.KindUnavailable,
-		"%s has schema version %d, this program knows %d: it was used by a newer version. Install that version again.", what, have, know)
 }

@@ -17,11 +17,11 @@ var _ store.Mover = (*Engine)(nil)
 // other's input: nothing is written between. Where we die both end with us, and
 // pg_restore's transaction with it.
 func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, progress func(done, total int64)) error {
-	entry, err := e.handles.acquire(ctx, from, false) // a drop waits for it
+	entry, err := e.handles.Acquire(ctx, from, false) // a drop waits for it
 	if err != nil {
 		return err
 	}
-	defer e.handles.release(entry)
+	defer entry.Release()
 	source, err := e.clusters.at(ctx, from.Cluster)
 	if err != nil {
 		return err
@@ -53,14 +53,19 @@ type move struct {
 // look reads how much there is, and refuses what a copy by schema leaves out.
 func (m *move) look(ctx context.Context) error {
 	return m.source.inside(ctx, m.from, func(a *session) error {
-		var objects, prepared int
+		var objects, outside, prepared int
 		err := a.query(`SELECT (SELECT COUNT(*) FROM pg_largeobject_metadata),
+			(SELECT COUNT(*) FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND relnamespace = to_regnamespace('public')),
 			(SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = current_database()),
 			(SELECT COALESCE(SUM(pg_table_size(oid)), 0)::bigint FROM pg_class WHERE relkind IN ('r', 'm')
-			AND relnamespace IN ('`+schemaName+`'::regnamespace, '`+appSchema+`'::regnamespace))`, nil, &objects, &prepared, &m.total)
+			AND relnamespace IN ('`+schemaName+`'::regnamespace, '`+appSchema+`'::regnamespace))`, nil, &objects, &outside, &prepared, &m.total)
 		if err == nil && objects > 0 {
 			err = portico.Errorf(portico.KindConflict,
 				"The portal's app keeps %d large objects in its database, which cannot be moved. It has to keep them in tables of its schema.", objects)
+		}
+		if err == nil && outside > 0 {
+			err = portico.Errorf(portico.KindConflict,
+				"The portal's app keeps %d tables in schema public of its database, which cannot be moved. It has to keep them in schema %s.", outside, appSchema)
 		}
 		if err == nil && prepared > 0 { // neither their rows nor their locks can be copied
 			err = portico.Errorf(portico.KindConflict,

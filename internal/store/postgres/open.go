@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"portico/internal/store"
+	"portico/internal/store/handles"
 )
 
 // Open implements store.Engine.
@@ -15,58 +16,75 @@ func (e *Engine) Open(ctx context.Context, id store.Identity) (store.Handle, err
 	if err != nil {
 		return nil, err
 	}
-	return &handle{database: entry.db, entry: entry, handles: e.handles}, nil
+	return &handle{portal: entry.Database, engine: e, Lease: handles.Lease[*portal]{Entry: entry}}, nil
+}
+
+// portal is a portal's database with connections, as it is kept open.
+type portal struct {
+	*database
+	server *server
+	id     store.Identity // Cluster is not read
+}
+
+// Close implements io.Closer.
+func (p *portal) Close() error { return p.close() }
+
+// handle is one user of a portal's database. It implements store.Handle.
+type handle struct {
+	*portal
+	handles.Lease[*portal]
+	engine *Engine
 }
 
 // acquire returns the entry of a database that has the identity.
-func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*entry, error) {
+func (e *Engine) acquire(ctx context.Context, id store.Identity, keep bool) (*handles.Entry[*portal], error) {
 	at, err := placeOf(id)
 	if err != nil {
 		return nil, err
 	}
 	for try := 0; ; try++ {
-		entry, err := e.handles.acquire(ctx, at, keep)
+		entry, err := e.handles.Acquire(ctx, at, keep)
 		if err != nil {
 			return nil, err
 		}
-		if !entry.db.gone.Load() || try > 0 {
-			if entry.id.Same(id) {
+		p := entry.Database
+		if !p.gone.Load() || try > 0 {
+			if p.id.Same(id) {
 				return entry, nil
 			}
-			e.handles.release(entry)
-			return nil, fmt.Errorf("%w: %s says %+v, want %+v", store.ErrIdentity, at.Name, entry.id, id)
+			entry.Release()
+			return nil, fmt.Errorf("%w: %s says %+v, want %+v", store.ErrIdentity, at.Name, p.id, id)
 		}
 		// Another node dropped it, or set it aside: look again.
-		e.handles.release(entry)
-		e.handles.forget(entry)
+		entry.Release()
+		entry.Forget()
 	}
 }
 
-// load connects to the database of an entry: it must be there, ours, and at a
-// schema version that is known; an older one is migrated.
-func (e *Engine) load(ctx context.Context, entry *entry) error {
-	s, err := e.clusters.at(ctx, entry.at.Cluster)
+// load connects to a portal's database: it must be there, ours, and at a schema
+// version that is known; an older one is migrated.
+func (e *Engine) load(ctx context.Context, at store.Place) (*portal, error) {
+	s, err := e.clusters.at(ctx, at.Cluster)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d := newDatabase(&connector{server: s, database: entry.at.Name, statements: portalStatements, counted: true}, "identity", portalConnections, e.points)
-	version, err := readIdentity(d, &entry.id)
+	d := newDatabase(&connector{server: s, database: at.Name, statements: portalStatements, counted: true}, "identity", portalConnections, e.points)
+	id, version, err := readIdentity(d)
 	if err == nil && version < len(e.portalSteps) {
 		err = e.migratePortal(context.Background(), d)
 	}
 	if err == nil && version > len(e.portalSteps) {
-		err = tooNew("A portal's database", version, len(e.portalSteps))
+		err = store.TooNew("A portal's database", version, len(e.portalSteps))
 	}
 	if err != nil {
-		return errors.Join(err, d.close())
+		return nil, errors.Join(err, d.close())
 	}
-	entry.server, entry.db = s, d
-	return nil
+	return &portal{database: d, server: s, id: id}, nil
 }
 
 // readIdentity reads the identity row. A database without one is not finished,
 // or damaged: either way it must not be used.
-func readIdentity(d *database, id *store.Identity) (version int, err error) {
+func readIdentity(d *database) (id store.Identity, version int, err error) {
 	err = d.View(context.Background(), func(q store.SQL) error {
 		return q.QueryRow(`SELECT portal_id, generation, epoch, schema_version FROM identity`).
 			Scan(&id.PortalID, &id.Generation, &id.Epoch, &version)
@@ -74,7 +92,7 @@ func readIdentity(d *database, id *store.Identity) (version int, err error) {
 	if errors.Is(err, sql.ErrNoRows) || codeOf(err) == codeUndefinedTable {
 		err = fmt.Errorf("%w: %s has no identity: %w", store.ErrDamaged, d.name, err)
 	}
-	return version, err
+	return id, version, err
 }
 
 // Verify implements store.Engine. Every table of ours is read through, the
@@ -85,8 +103,8 @@ func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
 	if err != nil {
 		return err
 	}
-	defer e.handles.release(entry)
-	return entry.db.View(ctx, func(q store.SQL) error {
+	defer entry.Release()
+	return entry.Database.View(ctx, func(q store.SQL) error {
 		tables, err := tablesOf(q)
 		if err != nil {
 			return err

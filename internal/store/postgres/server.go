@@ -4,10 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,7 +65,7 @@ func (e *Engine) newServer(c Cluster) (*server, error) {
 		database: at.database, breaker: new(breaker), log: e.log,
 	}
 	s.addr.Store(at)
-	s.gate = newGate(e.connections, func() bool { return e.handles.reclaim(s.gate) })
+	s.gate = newGate(e.connections, func() bool { return e.handles.Reclaim(func(p *portal) bool { return p.server.gate == s.gate }) })
 	return s.in(at.database), nil
 }
 
@@ -109,43 +108,6 @@ func (s *server) close() error {
 	return s.pool.Close()
 }
 
-// session is a connection for administration, with the locks that it took.
-// They are the server's: where our process dies in a CREATE DATABASE with
-// which the server goes on, they last as long as that does.
-type session struct {
-	*conn
-	server *server
-	locked bool
-}
-
-// session runs fn on a connection of its own.
-func (s *server) session(ctx context.Context, fn func(*session) error) error {
-	c, err := dial(ctx, s.pool)
-	if err != nil {
-		return err
-	}
-	a := &session{conn: c, server: s}
-	defer a.end()
-	c.link.uses++
-	if c.link.uses == 1 {
-		// Others may make things in the schemas of some databases, an operator
-		// above all: none of them is to be taken for the server's own.
-		if err := a.exec(statementLimit, "SET search_path = pg_catalog"); err != nil {
-			return err
-		}
-	}
-	return fn(a)
-}
-
-func (a *session) end() {
-	if a.locked && a.link.idle() {
-		if _, err := a.link.run("SELECT pg_advisory_unlock_all()"); err != nil {
-			_ = a.link.inner.Close() // ends its locks too
-		}
-	}
-	a.finish()
-}
-
 // persist is session for what may be run again, and is as long as it fails for
 // a passing reason: a server that restarts, a neighbour in the way.
 func (s *server) persist(ctx context.Context, limit time.Duration, fn func(*session) error) error {
@@ -173,71 +135,6 @@ func pause(ctx context.Context, attempt int) error {
 	case <-ctx.Done():
 		return unavailable(context.Cause(ctx))
 	}
-}
-
-// exec runs statements in one round trip, as one transaction where they allow
-// it, for as long as limit.
-func (a *session) exec(limit time.Duration, statements ...string) error {
-	a.link.limit = limit
-	defer func() { a.link.limit = statementLimit }()
-	_, err := a.link.run(strings.Join(statements, "; "))
-	return err
-}
-
-// lock waits until this session is the only one of all nodes that makes or
-// drops the database of a name. The server holds it until the session ends.
-func (a *session) lock(ctx context.Context, name string) error {
-	key := lockKey(name)
-	for attempt := 0; ; attempt++ {
-		var taken bool
-		if err := a.query(`SELECT pg_try_advisory_lock($1)`, []any{key}, &taken); err != nil {
-			return err
-		}
-		if !taken && attempt > 1 { // who has it is no neighbour in passing, then
-			var err error
-			if taken, err = a.seize(key); err != nil {
-				return err
-			}
-		}
-		if taken {
-			a.locked = true
-			return nil
-		}
-		if err := pause(ctx, min(attempt, 4)); err != nil {
-			return err
-		}
-	}
-}
-
-// appsAtLock are the connections of apps that hold a lock of ours or wait for
-// it. A lock needs no rights, but that of connecting to the database of
-// administration, which everybody has in some.
-const appsAtLock = ` FROM pg_locks l JOIN pg_stat_activity s USING (pid)
-	WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND (l.classid::bigint << 32) | l.objid::bigint = %d
-	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-	AND s.usename LIKE 'p\_%%\_app' AND pg_has_role(s.usesysid, 'USAGE')`
-
-// seize takes a lock that an app keeps from us: its connections end, and we are
-// next in line. It reports false when no app is in the way.
-func (a *session) seize(key int64) (bool, error) {
-	apps := fmt.Sprintf(appsAtLock, key)
-	var n int
-	if err := a.query(`SELECT COUNT(*)`+apps, nil, &n); err != nil || n == 0 {
-		return false, err
-	}
-	err := a.within("BEGIN; SET LOCAL lock_timeout = '1s'", func() error {
-		return a.exec(statementLimit, `SELECT pg_terminate_backend(pid)`+apps, fmt.Sprintf("SELECT pg_advisory_lock(%d)", key))
-	})
-	if codeOf(err) == codeLockNotAvailable { // a neighbour had it before us
-		return false, nil
-	}
-	return err == nil, err
-}
-
-func lockKey(name string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte("portico database " + name)) // never fails
-	return int64(h.Sum64())
 }
 
 // presence is what the server's catalog says of a database.
@@ -386,19 +283,27 @@ func (s *server) unreachable(cause error) error {
 	if portico.KindOf(cause) != portico.KindUnavailable || codeOf(cause) == "" && !outage(cause) {
 		return cause
 	}
-	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == notNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
+	for e, ok := errors.AsType[*portico.Error](cause); ok && e.Msg == store.NotNow && e.Unwrap() != nil; e, ok = errors.AsType[*portico.Error](cause) {
 		cause = e.Unwrap() // what lies below, once
 	}
 	at := s.address().url
-	return portico.WrapError(portico.KindUnavailable, errors.New(withoutPassword(cause, at)),
+	tried := strings.Split(withoutPassword(cause, at), "\n") // a line an attempt, with TLS and without
+	for i := range tried {
+		tried[i] = strings.TrimSpace(tried[i])
+	}
+	return portico.WrapError(portico.KindUnavailable, errors.New(strings.Join(slices.Compact(tried), " ")),
 		"PostgreSQL at %s does not let us in. Check that it runs, and the role and password in the address.", at.Redacted())
 }
 
-// makeRegistry makes the registry's database: UTF-8, ordered by bytes, open to
-// nobody else. Another node may do so at the same time.
+// makeRegistry makes the registry's database, on a server that we can use:
+// UTF-8, ordered by bytes, open to nobody else. Another node may do so at the
+// same time.
 func (s *server) makeRegistry(ctx context.Context) error {
 	other := s.in("postgres")
 	defer other.close() //nolint:errcheck // nothing is left to lose
+	if err := other.ready(ctx); err != nil {
+		return err
+	}
 	return other.session(ctx, func(a *session) error {
 		name := quote(s.database)
 		err := a.exec(createLimit, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")

@@ -73,21 +73,7 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 		return err
 	}
 	inside := s.in(name)
-	err = inside.session(ctx, func(b *session) error {
-		first := "CREATE SCHEMA " + schemaName
-		if s.facts.Load().version >= 150000 { // before, it belongs to the superuser
-			first += "; DROP SCHEMA IF EXISTS public"
-		}
-		if err := b.exec(statementLimit, first, "CREATE SCHEMA "+appSchema); err != nil {
-			return err
-		}
-		for _, step := range e.portalSteps {
-			if err := e.migrateOnce(ctx, b.conn, step.SQL, "SELECT 1"); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	err = a.meanwhile(func() error { return inside.session(ctx, e.furnishTemplate) })
 	if err := inside.close(); err != nil {
 		return err
 	}
@@ -95,6 +81,38 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 		return err
 	}
 	return a.exec(statementLimit, "ALTER DATABASE "+quote(name)+" ALLOW_CONNECTIONS false")
+}
+
+// furnishTemplate gives the template our schema, and the app its empty one.
+func (e *Engine) furnishTemplate(a *session) error {
+	if err := a.closePublic(); err != nil {
+		return err
+	}
+	if err := a.exec(statementLimit, "CREATE SCHEMA "+schemaName, "CREATE SCHEMA "+appSchema); err != nil {
+		return err
+	}
+	for _, step := range e.portalSteps {
+		if err := e.migrateOnce(context.Background(), a.conn, step.SQL, "SELECT 1"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publicClosed is the first version whose schema public is the database owner's,
+// and that nobody else may make anything in.
+const publicClosed = 150000
+
+// closePublic drops the schema that everybody could make tables in, where it is
+// ours to drop. Before version 15 it is the
+// superuser's.
+func (a *session) closePublic() error {
+	var ours bool
+	err := a.query(`SELECT COALESCE(BOOL_OR(pg_has_role(nspowner, 'USAGE')), false) FROM pg_namespace WHERE nspname = 'public'`, nil, &ours)
+	if err != nil || !ours {
+		return err
+	}
+	return a.exec(statementLimit, "DROP SCHEMA public")
 }
 
 // strategy makes the copying of a database a matter of its size, without a

@@ -24,7 +24,7 @@ type app struct {
 
 // App implements store.Handle.
 func (h *handle) App() store.App {
-	return &app{engine: h.handles.engine, rel: filepath.Join(filepath.Dir(h.rel), appFile(h.entry.id.Generation))}
+	return &app{engine: h.engine, rel: filepath.Join(filepath.Dir(h.rel), appFile(h.id.Generation))}
 }
 
 // Admit implements store.App: who may read the folder may read the file.

@@ -21,8 +21,8 @@ func (e *Engine) Verify(ctx context.Context, id store.Identity) error {
 	if err != nil {
 		return err
 	}
-	defer e.handles.release(entry)
-	return entry.db.check()
+	defer entry.Release()
+	return entry.Database.check()
 }
 
 // Backup implements store.Engine by SQLite's online backup, within one
@@ -31,16 +31,16 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 	if at.Name == "" {
 		return e.backupFile(ctx, path, func() (*conn, error) { return e.registry.dial(false) })
 	}
-	entry, err := e.handles.acquire(ctx, at.Name, false)
+	entry, err := e.handles.Acquire(ctx, placed(at.Name), false)
 	if err != nil {
 		return err
 	}
-	defer e.handles.release(entry)
-	err = e.backupFile(ctx, path, func() (*conn, error) { return entry.db.dial(false) })
+	defer entry.Release()
+	err = e.backupFile(ctx, path, func() (*conn, error) { return entry.Database.dial(false) })
 	if err != nil {
 		return err
 	}
-	app := filepath.Join(filepath.Dir(entry.db.rel), appFile(entry.id.Generation))
+	app := filepath.Join(filepath.Dir(entry.Database.rel), appFile(entry.Database.id.Generation))
 	if err := e.backupApp(ctx, app, path+store.AppCopy); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}

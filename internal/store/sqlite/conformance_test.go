@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				e.handles.patience = time.Minute // a slow machine is no fault
+				e.handles.Patience = time.Minute // a slow machine is no fault
 				return e
 			})
 		})

@@ -66,12 +66,12 @@ func (e *Engine) make(ctx context.Context, id store.Identity, write func(rel str
 	if err := e.present(ctx, id, rel); !errors.Is(err, store.ErrAbsent) {
 		return err
 	}
-	claim, err := e.handles.claim(ctx, name)
+	unclaim, err := e.handles.Claim(ctx, placed(name))
 	if err != nil {
 		return err
 	}
 	err = e.makeClaimed(ctx, name, rel, write)
-	e.handles.unclaim(claim)
+	unclaim()
 	if errors.Is(err, fs.ErrExist) { // another was quicker
 		return e.present(ctx, id, rel)
 	}
@@ -82,18 +82,21 @@ func (e *Engine) make(ctx context.Context, id store.Identity, write func(rel str
 // may be there because a creation was cut short after the rename.
 func (e *Engine) present(ctx context.Context, id store.Identity, rel string) error {
 	if _, err := e.folder.root.Lstat(rel); errors.Is(err, fs.ErrNotExist) {
-		return e.handles.absent(filepath.Base(strings.TrimSuffix(rel, ".db")))
+		if err := e.handles.Refused(placed(filepath.Base(strings.TrimSuffix(rel, ".db")))); err != nil {
+			return err
+		}
+		return store.ErrAbsent
 	}
 	entry, err := e.acquire(ctx, id, true)
 	if err != nil {
 		return err
 	}
-	e.handles.release(entry)
+	entry.Release()
 	return translateFile(e.folder.syncUp(rel))
 }
 
 func (e *Engine) makeClaimed(ctx context.Context, name, rel string, write func(rel string) (string, error)) error {
-	if e.handles.isRetired(name) {
+	if e.handles.Retired(placed(name)) {
 		return store.ErrRetired
 	}
 	var err error

@@ -31,19 +31,19 @@ func (e *Engine) Drop(ctx context.Context, at store.Place) error {
 	if err != nil {
 		return err
 	}
-	e.handles.retire(name)
-	claim, err := e.handles.claim(ctx, name)
+	e.handles.Retire(placed(name))
+	unclaim, err := e.handles.Claim(ctx, placed(name))
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	if err := e.points.Hit(ctx, FailDropDrained); err != nil {
 		return translateFile(err)
 	}
 	if err := e.erase(ctx, name, rel); err != nil {
 		return translateFile(err)
 	}
-	e.handles.gone(name)
+	e.handles.Gone(placed(name))
 	return nil
 }
 
@@ -121,13 +121,13 @@ func (e *Engine) Quarantine(ctx context.Context, at store.Place) error {
 	if err != nil {
 		return err
 	}
-	done := e.handles.move(name)
+	done := e.handles.Move(placed(name))
 	defer done()
-	claim, err := e.handles.claim(ctx, name)
+	unclaim, err := e.handles.Claim(ctx, placed(name))
 	if err != nil {
 		return err
 	}
-	defer e.handles.unclaim(claim)
+	defer unclaim()
 	return translateFile(e.setAside(ctx, name, rel))
 }
 

@@ -3,11 +3,11 @@
 // transactions, the lock that bars a second server, and the room kept back for
 // the day when the storage is full. It is the only package with the driver.
 //
-// It imports portico, store and failpoint; never control, nor anything above.
-// It knows no table but identity, and no rule.
+// It imports portico, failpoint, store, handles and transaction; never control,
+// nor anything above. It knows no table but identity, and no rule.
 //
 // Start with Open in this file; then database.go and writer.go (transactions),
-// handles.go (which files are open), create.go and drop.go.
+// open.go (a portal's database), create.go and drop.go.
 package sqlite
 
 import (
@@ -22,9 +22,9 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"portico"
 	"portico/internal/failpoint"
 	"portico/internal/store"
+	"portico/internal/store/handles"
 )
 
 // oldestSQLite is the first version whose WAL reset does not corrupt.
@@ -68,7 +68,7 @@ type Engine struct {
 	portalSteps []store.Migration
 
 	registry *database
-	handles  *handles
+	handles  *handles.Cache[*portal]
 	reserve  *reserve
 
 	closing  sync.Once
@@ -116,7 +116,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		synchronous: cfg.Synchronous, portalSteps: append(steps, cfg.MorePortalSteps...),
 		reserve: &reserve{folder: f, log: cfg.Log, now: cfg.Now},
 	}
-	e.handles = newHandles(e, maxHandles)
+	e.handles = handles.New(maxHandles, patience, cfg.Log, e.load)
 	if err := e.start(ctx, cfg.Exclusive); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
@@ -158,22 +158,17 @@ func (e *Engine) Registry() store.Database { return e.registry }
 func (e *Engine) LowSpace() bool { return e.reserve.low() }
 
 // OpenHandles returns the number of portal databases that are open.
-func (e *Engine) OpenHandles() int { return e.handles.count() }
+func (e *Engine) OpenHandles() int { return e.handles.Count() }
 
 // Close implements store.Engine.
 func (e *Engine) Close() error {
 	var err error
 	e.closing.Do(func() {
-		err = e.handles.close()
+		err = e.handles.Close()
 		if e.registry != nil {
 			err = errors.Join(err, e.registry.close())
 		}
 		err = errors.Join(err, e.pool.Close(), e.folder.close())
 	})
 	return err
-}
-
-func tooNew(what string, have, know int) error {
-	return portico.Errorf(portico.KindUnavailable,
-		"%s has schema version %d, this program knows %d: it was used by a newer version. Install that version again.", what, have, know)
 }

@@ -11,30 +11,25 @@ import (
 	"portico/internal/store"
 )
 
-// Mistakes of the code that uses a transaction.
-var (
-	errRowsOpen = errors.New("sqlite: the rows of the statement before are still open")
-	errSource   = errors.New("sqlite: the copy to restore from cannot be read")
-	errTxOver   = errors.New("sqlite: the transaction is over")
-)
+var errSource = errors.New("sqlite: the copy to restore from cannot be read")
 
 // translate turns what the driver reports into the kinds and sentinels that
 // callers know. It decides by result code, never by text, and keeps the
 // driver's error as the cause.
 func translate(err error) error {
 	code := codeOf(err)
-	if code == 0 || translated(err) {
+	if code == 0 || store.Translated(err) {
 		return err
 	}
 	switch code {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_ROWID:
 		return fmt.Errorf("%w: %w", store.ErrUnique, err)
 	case sqlite3.SQLITE_IOERR_SHMSIZE: // the only way in which a full disk shows on the shared memory file
-		return storageFull(err)
+		return store.StorageFull(err)
 	}
 	switch code & 0xff {
 	case sqlite3.SQLITE_FULL:
-		return storageFull(err)
+		return store.StorageFull(err)
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %w", store.ErrDamaged, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
@@ -44,26 +39,15 @@ func translate(err error) error {
 	return err
 }
 
-func translated(err error) bool {
-	_, ok := errors.AsType[*portico.Error](err)
-	return ok || errors.Is(err, store.ErrUnique) || errors.Is(err, store.ErrDamaged)
-}
-
-func unavailable(cause error) error {
-	return portico.WrapError(portico.KindUnavailable, cause, "The database cannot be used right now. Please try again.")
-}
-
-func storageFull(cause error) error {
-	return portico.WrapError(portico.KindStorageFull, cause, "The storage is full. Reading works; deleting makes room.")
-}
+func unavailable(cause error) error { return store.Unavailable(cause) }
 
 // translateFile is translate for what the engine itself does to files.
 func translateFile(err error) error {
 	switch {
-	case err == nil || translated(err) || codeOf(err) != 0:
+	case err == nil || store.Translated(err) || codeOf(err) != 0:
 		return translate(err)
 	case noRoom(err):
-		return storageFull(err)
+		return store.StorageFull(err)
 	}
 	return unavailable(err)
 }

@@ -39,6 +39,23 @@ func (e *Engine) List(ctx context.Context, _ string, fn func(store.Found) error)
 	return nil
 }
 
+// Size implements store.Handle: of the files in the portal's folder. One that
+// goes meanwhile counts nothing.
+func (h *handle) Size(context.Context) (size int64, err error) {
+	folder, dir := h.engine.folder, filepath.Dir(h.rel)
+	names, err := folder.names(dir)
+	for _, name := range names {
+		info, statErr := folder.root.Lstat(filepath.Join(dir, name))
+		switch {
+		case statErr == nil:
+			size += info.Size()
+		case !errors.Is(statErr, fs.ErrNotExist):
+			err = errors.Join(err, statErr)
+		}
+	}
+	return size, translateFile(err)
+}
+
 // entries returns the names in a folder; of something else, or of a folder
 // that has just gone, none.
 func (e *Engine) entries(rel string) ([]string, error) {
@@ -141,12 +158,15 @@ func (e *Engine) tell(found store.Found, rel string, fn func(store.Found) error)
 // peek reads the identity of a database without opening it by SQLite, which
 // would be a hundred times the work. It never touches a file that SQLite has
 // open in this process: closing it would end SQLite's locks.
-func (e *Engine) peek(ctx context.Context, name, rel string) (store.Identity, error) {
-	claim, id, err := e.handles.peek(ctx, name)
-	if err != nil || claim == nil {
+func (e *Engine) peek(ctx context.Context, name, rel string) (id store.Identity, err error) {
+	open, unclaim, err := e.handles.Peek(ctx, placed(name))
+	if err != nil {
 		return id, err
 	}
-	defer e.handles.unclaim(claim)
+	if unclaim == nil {
+		return open.id, nil
+	}
+	defer unclaim()
 	if _, err := e.folder.identify(rel); err != nil {
 		return id, err
 	}
@@ -160,12 +180,12 @@ func (e *Engine) peek(ctx context.Context, name, rel string) (store.Identity, er
 
 // ask reads the identity of a database by SQLite.
 func (e *Engine) ask(ctx context.Context, name string) (store.Identity, error) {
-	entry, err := e.handles.acquire(ctx, name, false)
+	entry, err := e.handles.Acquire(ctx, placed(name), false)
 	if err != nil {
 		return store.Identity{}, err
 	}
-	defer e.handles.release(entry)
-	return entry.id, nil
+	defer entry.Release()
+	return entry.Database.id, nil
 }
 
 // ours reports whether an identity can be one that Create was given.

@@ -67,7 +67,7 @@ func (e *Engine) migrateRegistry(ctx context.Context, d *database, steps []store
 		return err
 	}
 	if version > len(steps) {
-		return tooNew("The registry", version, len(steps))
+		return store.TooNew("The registry", version, len(steps))
 	}
 	if version == len(steps) {
 		return nil

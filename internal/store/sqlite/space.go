@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"portico/internal/store"
 )
 
 // noRoom reports whether the system refused a write for want of room: on the
@@ -25,7 +27,7 @@ const probeSize = 64 << 10
 // of files: those are found by asking the system ourselves.
 func (d *database) explain(cause error) error {
 	if codeOf(cause) == sqlite3.SQLITE_IOERR_WRITE && noRoom(d.probe()) {
-		return storageFull(cause)
+		return store.StorageFull(cause)
 	}
 	return translate(cause)
 }

@@ -102,8 +102,7 @@ func (e *Engine) tryTemplate(content []byte) (err error) {
 		return err
 	}
 	d := newDatabase("template", rel, portalProfile, e)
-	var have store.Identity
-	version, err := e.readIdentity(d, &have)
+	have, version, err := e.readIdentity(d)
 	if err == nil && (have != want || version != len(e.portalSteps)) {
 		err = fmt.Errorf("the template reads as %+v version %d, want %+v", have, version, want)
 	}
@@ -134,7 +133,7 @@ func (e *Engine) writeIdentity(c *conn, id store.Identity) error {
 			return fmt.Errorf("%w: the copy has no identity: %w", store.ErrDamaged, err)
 		}
 		if version > len(e.portalSteps) {
-			return tooNew("The copy", version, len(e.portalSteps))
+			return store.TooNew("The copy", version, len(e.portalSteps))
 		}
 		_, err := q.Exec(`UPDATE identity SET portal_id = $1, generation = $2, epoch = $3`,
 			id.PortalID, id.Generation, id.Epoch)

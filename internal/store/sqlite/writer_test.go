@@ -209,8 +209,9 @@ func TestSuspectPortalIsReadThrough(t *testing.T) {
 	h := openHandle(t, e, id)
 	write(t, h)
 	h.Release()
-	openHandle(t, e, id).Release()
-	d := e.handles.entries[nameFor(id)].db
+	h = openHandle(t, e, id)
+	d := h.(*handle).database
+	h.Release()
 	if c := d.writer.conn; c != nil { // as after a failed commit
 		done(t, c.close())
 		d.writer.conn = nil

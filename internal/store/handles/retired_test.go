@@ -1,4 +1,4 @@
-package store
+package handles
 
 import (
 	"strconv"
@@ -9,25 +9,25 @@ import (
 // those waited for stay, the last stay, the first are forgotten.
 func TestRetired(t *testing.T) {
 	t.Parallel()
-	var r Retired
-	r.Begin("under way")
+	var r retired
+	r.begin("under way")
 	waited := func(name string) bool { return name == "5" || name == strconv.Itoa(retiredKept/2) }
 	const all = 3 * retiredKept
 	for i := range all {
 		name := strconv.Itoa(i)
-		r.Begin(name)
-		if !r.Has(name) {
+		r.begin(name)
+		if !r.has(name) {
 			t.Fatalf("%s is not known while it is dropped", name)
 		}
-		r.End(name, waited)
-		r.Begin(name) // a drop that is repeated
-		r.End(name, waited)
+		r.end(name, waited)
+		r.begin(name) // a drop that is repeated
+		r.end(name, waited)
 	}
 	for name, want := range map[string]bool{
 		"under way": true, "5": true, strconv.Itoa(retiredKept / 2): true, "4": false, "0": false,
 		strconv.Itoa(all - 1): true, strconv.Itoa(all - retiredKept/2): true, strconv.Itoa(all - retiredKept - 1): false, "never": false,
 	} {
-		if r.Has(name) != want {
+		if r.has(name) != want {
 			t.Errorf("%s is known: %v, want %v", name, !want, want)
 		}
 	}
@@ -36,10 +36,10 @@ func TestRetired(t *testing.T) {
 	}
 	for i := range retiredKept { // all are waited for: none is lost
 		name := "more " + strconv.Itoa(i)
-		r.Begin(name)
-		r.End(name, func(string) bool { return true })
+		r.begin(name)
+		r.end(name, func(string) bool { return true })
 	}
-	if len(r.order) != 2*retiredKept || !r.Has(strconv.Itoa(all-1)) || !r.Has("more 0") {
+	if len(r.order) != 2*retiredKept || !r.has(strconv.Itoa(all-1)) || !r.has("more 0") {
 		t.Errorf("%d names are kept of %d that are waited for", len(r.order), 2*retiredKept)
 	}
 }

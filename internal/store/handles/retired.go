@@ -1,12 +1,12 @@
-package store
+package handles
 
-// Retired are the names of databases that this process drops or has dropped,
+// retired are the names of databases that this process drops or has dropped,
 // for an engine to refuse. One that is being dropped stays for as long as that
 // takes. Of those that are gone the last are kept, far more than there are
 // calls under way, and every one that a call still waits for: a call that comes
 // later has read the registry later, where the tombstone is. The zero value is
 // empty. Its owner guards it.
-type Retired struct {
+type retired struct {
 	gone  map[string]bool // false: being dropped
 	order []string        // the gone ones in a ring
 	next  int             // the oldest in order, once it is full
@@ -15,14 +15,14 @@ type Retired struct {
 // retiredKept is how many names are kept of databases that are gone.
 const retiredKept = 1 << 12
 
-// Has reports whether a name is one.
-func (r *Retired) Has(name string) bool {
+// has reports whether a name is one.
+func (r *retired) has(name string) bool {
 	_, ok := r.gone[name]
 	return ok
 }
 
-// Begin adds a name whose database is about to be dropped.
-func (r *Retired) Begin(name string) {
+// begin adds a name whose database is about to be dropped.
+func (r *retired) begin(name string) {
 	if r.gone == nil {
 		r.gone = map[string]bool{}
 	}
@@ -31,9 +31,9 @@ func (r *Retired) Begin(name string) {
 	}
 }
 
-// End notes that the database of a name that Begin added is gone, durably, and
+// end notes that the database of a name that begin added is gone, durably, and
 // forgets the oldest name that none is waited for under.
-func (r *Retired) End(name string, waited func(name string) bool) {
+func (r *retired) end(name string, waited func(name string) bool) {
 	if r.gone[name] {
 		return
 	}
