@@ -33,7 +33,7 @@ func TestMainPath(t *testing.T) {
 	if p := b.post("/sign-in", "email", w.Admin.Email, "password", wiretest.Password, "next", "/portals?q=x"); p.location != "/portals?q=x" {
 		t.Errorf("signed in: %d %s", p.status, p.location)
 	}
-	b.want(b.get("/portals"), http.StatusOK, "No portals yet", "portico portal create", "curl -s", "/v1/portal")
+	first := b.want(b.get("/portals"), http.StatusOK, "No portals yet", "portico portal create", "curl -s", "/v1/portal")
 	b.want(b.get("/portals/new?name=Caf%C3%A9+Partners"), http.StatusOK, "cafe-partners.localhost")
 	b.want(b.post("/portals", "name", "  "), http.StatusUnprocessableEntity, "The name is blank")
 	b.want(b.post("/portals", "name", "A", "custom_domain", "10.0.0.1"), http.StatusUnprocessableEntity, "not an IP address", `value="A"`)
@@ -42,6 +42,11 @@ func TestMainPath(t *testing.T) {
 	home := b.get("/portals/" + portal + "/guests")
 	if !strings.Contains(home.text, "&lt;Acme&gt; &amp; Co") || !strings.Contains(home.text, "No guests yet") {
 		t.Errorf("the new portal: %s", home.text)
+	}
+	for _, empty := range []page{first, home} { // says one thing to do next
+		if n := strings.Count(empty.text, `class="button primary"`); n != 1 {
+			t.Errorf("%d buttons ask to be pressed first: %s", n, words(empty.text))
+		}
 	}
 
 	preview := b.goes(b.post("/portals/"+portal+"/invite", "list", "ada@example.com,Ada,Lovelace\nbob@@example.com\nada@example.com\nnobody", "mail", "yes"), "/portals/"+portal+"/imports/imp_")
