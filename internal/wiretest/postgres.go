@@ -28,7 +28,7 @@ func RunOnPostgreSQL(t *testing.T, args ...string) {
 			t.Error(err)
 		}
 	})
-	cmd := exec.CommandContext(t.Context(), os.Args[0], args...) //nolint:gosec // ourselves
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
 	cmd.Env = append(os.Environ(), ServerVar+"="+server.URL(pgtest.Owner, "postgres"))
 	out, err := cmd.CombinedOutput()
 	if err != nil {
