@@ -70,7 +70,7 @@ func TestMainPath(t *testing.T) {
 	b.want(b.get("/portals/"+portal+"/api"), http.StatusOK, portal, "PORTICO_TOKEN")
 
 	b.want(b.post("/portals/"+portal+"/settings", "name", "", "description", "x"), http.StatusUnprocessableEntity, "The name is blank")
-	b.want(b.goes(b.post("/portals/"+portal+"/settings", "name", "Acme II", "description", ""), "/portals/"+portal+"/settings"), http.StatusOK, "Saved", "0 guests:")
+	b.want(b.goes(b.post("/portals/"+portal+"/settings", "name", "Acme II", "description", ""), "/portals/"+portal+"/settings"), http.StatusOK, "Saved", "0 guests</strong>", "0 open invitations</strong>", "its database of <strong>")
 	b.want(b.post("/portals/"+portal+"/delete", "confirm", "acme ii"), http.StatusUnprocessableEntity, "nothing was deleted")
 	b.want(b.goes(b.post("/portals/"+portal+"/delete", "confirm", " Acme II"), "/portals?did=portal-deleted"), http.StatusOK, "No portals yet")
 	b.want(b.get("/portals/"+portal+"/guests"), http.StatusNotFound, "There is no such page")

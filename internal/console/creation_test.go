@@ -2,6 +2,8 @@ package console_test
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -63,6 +65,10 @@ func TestCreation(t *testing.T) {
 	b.want(b.get(failed.location), http.StatusOK, "The portal could not be made", "/portals/new")
 	other.base = w.URL
 	other.want(other.get(failed.location), http.StatusNotFound)
+	if err := os.RemoveAll(filepath.Join(w.Dir, "portals")); err != nil {
+		t.Fatal(err)
+	}
+	b.want(b.get("/portals/"+portal+"/settings"), http.StatusOK, "its size cannot be told now")
 	b.want(b.post("/portals/"+portal+"/delete", "confirm", "Seen"), http.StatusSeeOther)
 	b.want(b.get(begun.location), http.StatusNotFound)
 }

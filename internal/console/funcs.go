@@ -2,6 +2,7 @@ package console
 
 import (
 	"html/template"
+	"math"
 	"net/url"
 	"strconv"
 	"time"
@@ -34,6 +35,19 @@ func count(n int) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// bytes writes a size in the unit that suits it.
+func bytes(n int64) string {
+	const k = 1000
+	switch {
+	case n >= k*k*k:
+		return strconv.FormatFloat(float64(n)/(k*k*k), 'f', 1, 64) + " GB"
+	case n >= k*k:
+		return strconv.FormatFloat(float64(n)/(k*k), 'f', 1, 64) + " MB"
+	default:
+		return count(int(math.Ceil(float64(n)/k))) + " KB"
+	}
 }
 
 func portalChip(p portico.Portal) web.Chip {

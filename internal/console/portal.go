@@ -67,6 +67,7 @@ type settingsTab struct {
 	portalFrame
 
 	Name, Description, Domain string
+	Size                      string // of what a deletion removes; empty where it cannot be told
 	Errors                    fieldErrors
 }
 
@@ -76,7 +77,20 @@ func (c *Console) portalSettings(q *request) error {
 		return err
 	}
 	tab := settingsTab{portalFrame: frame, Name: frame.Portal.Name, Description: text(frame.Portal.Description), Domain: text(frame.Portal.CustomDomain)}
+	if tab.Size, err = q.size(); err != nil {
+		return err
+	}
 	return q.show("portal-settings", frame.Portal.Name+": settings", tab)
+}
+
+// size returns how much storage the portal takes, in words; empty where that
+// cannot be told now.
+func (q *request) size() (string, error) {
+	n, err := q.control.PortalSize(q.ctx(), q.by, q.param("portal"))
+	if portico.KindOf(err) == portico.KindUnavailable {
+		return "", nil
+	}
+	return bytes(n), err
 }
 
 // text is the reverse of optional.
@@ -107,6 +121,9 @@ func (c *Console) updatePortal(q *request) error {
 func (c *Console) settingsAgain(q *request, failed error, tab settingsTab) error {
 	var err error
 	if tab.portalFrame, err = q.framed("settings"); err != nil {
+		return err
+	}
+	if tab.Size, err = q.size(); err != nil {
 		return err
 	}
 	return q.show("portal-settings", tab.Portal.Name+": settings", tab, as(failed))

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"portico"
 	"portico/internal/store"
@@ -61,6 +62,35 @@ func (c *Control) PortalOverview(ctx context.Context, by portico.Principal, port
 		return err
 	})
 	return out, err
+}
+
+// sizePatience is how long a page waits for a portal's size.
+const sizePatience = 2 * time.Second
+
+// PortalSize returns how many bytes of storage a portal of the caller's
+// organization takes; KindUnavailable where that cannot be told now.
+func (c *Control) PortalSize(ctx context.Context, by portico.Principal, portalID string) (size int64, err error) {
+	if err := by.MayAdministerPortals(portico.ScopePortalRead); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sizePatience)
+	defer cancel()
+	var row store.PortalRow
+	err = c.store.View(ctx, func(tx *store.Tx) (err error) {
+		row, err = findServing(tx, by, portalID)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = c.lifecycle.Use(ctx, row, func(portal store.Handle) (err error) {
+		size, err = portal.Size(ctx)
+		return err
+	})
+	if ctx.Err() != nil {
+		err = portico.WrapError(portico.KindUnavailable, err, "The portal's size cannot be told now.")
+	}
+	return size, err
 }
 
 // PortalCreation is how a portal comes, or came, to be.

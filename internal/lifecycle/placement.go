@@ -13,7 +13,7 @@ const shunFor = 30 * time.Second
 
 // clusters returns the clusters that the registry lists: none on SQLite.
 func (l *Lifecycle) clusters(ctx context.Context) (all []portico.Cluster, err error) {
-	err = l.store.View(ctx, func(tx *store.Tx) error {
+	err = l.store.Look(ctx, func(tx *store.Tx) error {
 		rows, err := tx.Clusters()
 		all = make([]portico.Cluster, len(rows))
 		for i, row := range rows {

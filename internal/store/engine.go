@@ -90,6 +90,9 @@ type Handle interface {
 	Database
 	// App returns the database of the app that runs in the portal.
 	App() App
+	// Size returns how many bytes of storage the portal takes: its database,
+	// what its app keeps, and what the engine keeps beside both.
+	Size(ctx context.Context) (int64, error)
 	// Release gives the handle back. It is called exactly once.
 	Release()
 }

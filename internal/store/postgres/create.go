@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -161,6 +160,12 @@ func (e *Engine) copyTemplate(ctx context.Context, a *session, name string) erro
 // pools of ten, on two machines, are what one of them is known to need.
 const appConnections = 20
 
+// unsynced begins a transaction of a creation that a later one makes durable:
+// the marker's, which the server does not write to its log without all that
+// stands there before it. Where the server dies in between, the creation is at
+// an earlier step again.
+const unsynced = "SET LOCAL synchronous_commit = off"
+
 // shut closes the database to everybody but us and its app's role, which it
 // makes; then it takes connections. All in one transaction.
 func (a *session) shut(name string) error {
@@ -169,7 +174,7 @@ func (a *session) shut(name string) error {
 	if err != nil {
 		return err
 	}
-	statements := make([]string, 0, 8)
+	statements := []string{unsynced}
 	if !exists {
 		statements = append(statements, fmt.Sprintf("CREATE ROLE %s NOLOGIN CONNECTION LIMIT %d", quote(role), appConnections))
 	}
@@ -191,18 +196,16 @@ func (s *server) inside(ctx context.Context, name string, fn func(*session) erro
 // furnish gives a copy of the template its identity, and the app's role its
 // schema.
 func (e *Engine) furnish(a *session, id store.Identity) error {
-	var have store.Identity
-	err := a.query(`SELECT portal_id, generation, epoch FROM `+schemaName+`.identity`, nil, &have.PortalID, &have.Generation, &have.Epoch)
-	if err == nil && !have.Same(id) {
-		return fmt.Errorf("%w: it says %+v, want %+v", store.ErrIdentity, have, id)
-	}
-	if err == nil {
-		return nil
-	}
-	if !errors.Is(err, sql.ErrNoRows) {
+	want := fmt.Sprintf("%s %d %s", id.PortalID, id.Generation, id.Epoch)
+	// The connection is new: a prepared statement would be used once.
+	_, have, err := a.link.ask("SELECT portal_id || ' ' || generation || ' ' || epoch FROM " + schemaName + ".identity")
+	if err != nil || have == want {
 		return err
 	}
-	return a.exec(statementLimit,
+	if have != "" {
+		return fmt.Errorf("%w: it says %s, want %s", store.ErrIdentity, have, want)
+	}
+	return a.exec(statementLimit, unsynced,
 		"ALTER SCHEMA "+appSchema+" OWNER TO "+quote(appRole(id.Place().Name)),
 		fmt.Sprintf("INSERT INTO %s.identity (portal_id, generation, epoch, schema_version, writes) VALUES (%s, %d, %s, %d, 0)",
 			schemaName, literal(id.PortalID), id.Generation, literal(id.Epoch), len(e.portalSteps)))

@@ -37,6 +37,14 @@ func (e *Engine) List(ctx context.Context, cluster string, fn func(store.Found) 
 	return nil
 }
 
+// Size implements store.Handle.
+func (h *handle) Size(ctx context.Context) (size int64, err error) {
+	err = h.View(ctx, func(q store.SQL) error {
+		return q.QueryRow(`SELECT pg_database_size(current_database())`).Scan(&size)
+	})
+	return size, err
+}
+
 func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) {
 	// The folders first: one whose database is made meanwhile is then known.
 	folders, err := a.folders()

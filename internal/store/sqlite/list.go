@@ -39,6 +39,23 @@ func (e *Engine) List(ctx context.Context, _ string, fn func(store.Found) error)
 	return nil
 }
 
+// Size implements store.Handle: of the files in the portal's folder. One that
+// goes meanwhile counts nothing.
+func (h *handle) Size(context.Context) (size int64, err error) {
+	folder, dir := h.engine.folder, filepath.Dir(h.rel)
+	names, err := folder.names(dir)
+	for _, name := range names {
+		info, statErr := folder.root.Lstat(filepath.Join(dir, name))
+		switch {
+		case statErr == nil:
+			size += info.Size()
+		case !errors.Is(statErr, fs.ErrNotExist):
+			err = errors.Join(err, statErr)
+		}
+	}
+	return size, translateFile(err)
+}
+
 // entries returns the names in a folder; of something else, or of a folder
 // that has just gone, none.
 func (e *Engine) entries(rel string) ([]string, error) {

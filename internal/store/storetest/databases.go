@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
+	"strings"
 	"sync"
 
 	"portico/internal/store"
@@ -22,6 +23,7 @@ func databaseTests() []test {
 		{"names are checked", namesChecked},
 		{"concurrent updates lose nothing", portalCounters},
 		{"portals do not see each other", portalsApart},
+		{"a size grows with what is kept", sizeGrows},
 		{"list tells of every database", listTells},
 		{"list ends with an error", listEnds},
 		{"verify", verify},
@@ -318,5 +320,25 @@ func openStorm(s *suite) {
 func equalInStorm(s *suite, have, want string) {
 	if have != want {
 		s.Errorf("the database of %s says it is %s", want, have)
+	}
+}
+
+func sizeGrows(s *suite) {
+	h := s.handle(s.create())
+	defer h.Release()
+	before, err := h.Size(s.Context())
+	s.no(err)
+	if before <= 0 {
+		s.Errorf("a database takes %d bytes", before)
+	}
+	var content strings.Builder // what cannot be packed
+	for range 1 << 14 {
+		content.WriteString(strconv.FormatUint(rand.Uint64(), 36))
+	}
+	s.no(set(h, "grown", content.String()))
+	after, err := h.Size(s.Context())
+	s.no(err)
+	if after <= before {
+		s.Errorf("it took %d bytes, and takes %d with more in it", before, after)
 	}
 }
