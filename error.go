@@ -3,6 +3,7 @@ package portico
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -81,7 +82,7 @@ func (e *Error) Error() string {
 		s = e.Field + ": " + s
 	}
 	if e.cause != nil {
-		s += ": " + e.cause.Error()
+		s = strings.TrimSuffix(s, ".") + ": " + e.cause.Error()
 	}
 	return s
 }

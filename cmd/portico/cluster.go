@@ -170,17 +170,26 @@ func (p *program) newClusterSet() *cobra.Command {
 }
 
 func (p *program) newClusterRemove() *cobra.Command {
-	c := &cobra.Command{Use: "remove NAME", Short: "Take a server that holds no portals off the list", Args: takes("NAME")}
+	c := &cobra.Command{
+		Use: "remove NAME", Short: "Take a server that holds no portals off the list", Args: takes("NAME"),
+		Long: `Take a server that holds no portals off the list, and drop the templates that
+portals' databases were copied from there. Databases that were set aside stay,
+for they hold data; the command names them.`,
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		core, err := p.openCore(c, false)
 		if err != nil {
 			return err
 		}
 		defer core.Close()
-		if err := core.Control.RemoveCluster(c.Context(), args[0]); err != nil {
+		left, err := core.Control.RemoveCluster(c.Context(), args[0])
+		if err != nil {
 			return err
 		}
 		fmt.Fprintf(p.stderr, "%s: removed\n", args[0])
+		for _, what := range left {
+			fmt.Fprintf(p.stderr, "left there: %s\n", what)
+		}
 		return nil
 	}
 	return c

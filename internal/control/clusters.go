@@ -15,6 +15,10 @@ type Servers interface {
 	// Probe looks whether the server at an address can hold portals' databases,
 	// and returns what it calls itself. The error says what to do.
 	Probe(ctx context.Context, url string) (serverID string, err error)
+
+	// Clear drops what is certainly ours and holds nobody's data on a server that
+	// holds no portals any more. It returns what a person may want to look at.
+	Clear(ctx context.Context, url string) (left []string, err error)
 }
 
 // ClusterChange is an operator's request to change a cluster. What is nil stays.
@@ -151,14 +155,15 @@ func checkChange(change ClusterChange) error {
 	return nil
 }
 
-// RemoveCluster takes a cluster that holds nothing off the list.
-func (c *Control) RemoveCluster(ctx context.Context, name string) error {
+// RemoveCluster takes a cluster that holds nothing off the list. It returns what
+// remains on the server, in words: what cannot be reached is no reason to keep it.
+func (c *Control) RemoveCluster(ctx context.Context, name string) (left []string, err error) {
 	if c.config.Servers == nil {
-		return errNoClusters
+		return nil, errNoClusters
 	}
-	return c.store.Update(ctx, func(tx *store.Tx) error {
-		row, err := cluster(tx, name)
-		if err != nil {
+	var row store.ClusterRow
+	err = c.store.Update(ctx, func(tx *store.Tx) (err error) {
+		if row, err = cluster(tx, name); err != nil {
 			return err
 		}
 		if row.SealedURL == "" {
@@ -174,6 +179,17 @@ func (c *Control) RemoveCluster(ctx context.Context, name string) error {
 		}
 		return tx.InsertEvents(operatorEvent("", portico.ActionClusterRemoved, row.ID, detail{"name": name}))
 	})
+	if err != nil {
+		return nil, err
+	}
+	url, err := OpenClusterURL(c.config.Ring, row)
+	if err == nil {
+		left, err = c.config.Servers.Clear(ctx, url)
+	}
+	if err != nil {
+		left = append(left, "databases portico_template_v… and q_…, if there are any: the server could not be cleared ("+err.Error()+")")
+	}
+	return left, nil
 }
 
 func cluster(tx *store.Tx, name string) (store.ClusterRow, error) {

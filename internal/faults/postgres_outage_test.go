@@ -161,7 +161,7 @@ func clusterDown(t *testing.T, pool *pgtest.Pool) {
 	on := p.portals(6)
 	p.want(p.Do("DELETE", "/v1/portal/"+on[1][2], p.Admin.Token, nil), http.StatusOK)
 	on[1] = on[1][:2]
-	if err := p.Node.Control.RemoveCluster(t.Context(), "second"); portico.KindOf(err) != portico.KindConflict {
+	if _, err := p.Node.Control.RemoveCluster(t.Context(), "second"); portico.KindOf(err) != portico.KindConflict {
 		t.Errorf("a cluster that holds portals is removed: %v", err)
 	}
 	if err := p.servers[1].Kill(); err != nil {

@@ -193,6 +193,9 @@ func (s *survey) judge(ctx context.Context, f store.Found) error {
 		finding.Remedy, finding.Text = RemedyReport, "the registry has it on another cluster"
 	case f.Marked && f.Identity.Epoch == s.lifecycle.store.Epoch() && s.old(f):
 		finding.Remedy, finding.Text = RemedyQuarantine, "made for this registry, which knows nothing of it"
+		if f.Held != "" {
+			finding.Remedy, finding.Text = RemedyReport, finding.Text+"; "+f.Held
+		}
 	default:
 		finding.Remedy, finding.Text = RemedyReport, "the registry knows nothing of it"
 	}
@@ -255,6 +258,9 @@ func (s *survey) judgeRow(row store.PortalRow) {
 		}
 	default:
 		f.Remedy, f.Text = RemedySettle, fmt.Sprintf("%s, %d failed attempts", row.State, row.Attempts)
+		if row.LastError != "" {
+			f.Text += ", the last: " + row.LastError
+		}
 	}
 	s.add(f)
 }

@@ -120,6 +120,7 @@ type Found struct {
 	Complete bool      // usable as it is; false for leavings of a create or drop
 	ModTime  time.Time // when it was last touched
 	Size     int64     // bytes, where cheap to tell
+	Held     string    // what keeps it from being set aside, and what to do; empty: nothing
 }
 
 // AppCopy is what the name of an app's copy ends in after that of the portal's.

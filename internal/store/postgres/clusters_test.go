@@ -62,6 +62,20 @@ func TestClusters(t *testing.T) {
 	if left := remains(t, other); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
+	aside := newID(t)
+	aside.Cluster = there.ID
+	noError(t, e.Create(t.Context(), aside))
+	noError(t, e.Quarantine(t.Context(), aside.Place()))
+	left, err := e.Clear(t.Context(), there.URL)
+	noError(t, err)
+	if len(left) != 1 || !strings.Contains(left[0], "q_") || !strings.Contains(left[0], "set aside") {
+		t.Errorf("cleared but for %v", left)
+	}
+	all, err := other.Ask(t.Context(), "postgres", "SELECT datname FROM pg_database WHERE datname NOT IN ('postgres', 'template0', 'template1')")
+	noError(t, err)
+	if len(all) != 1 || !strings.HasPrefix(all[0], "q_") {
+		t.Errorf("on the cleared server: %v", all)
+	}
 
 	moved := there
 	moved.URL = own.URL(pgtest.Owner, "registry")

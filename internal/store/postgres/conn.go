@@ -3,20 +3,18 @@ package postgres
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"portico/internal/store"
+	"portico/internal/store/transaction"
 )
 
 // conn is a connection with one owner at a time.
 type conn struct {
 	sql  *sql.Conn
 	link *link
-	now  time.Time // the server's, when the transaction began; zero: not asked
 }
 
 // dial takes a connection of a pool. ctx ends the wait for it.
@@ -31,18 +29,11 @@ func dial(ctx context.Context, pool *sql.DB) (*conn, error) {
 		}
 		return nil, unavailable(err) // that of a closed pool has no type
 	}
-	var l *link
-	err = c.Raw(func(raw any) error {
-		var ok bool
-		if l, ok = raw.(*link); !ok {
-			return fmt.Errorf("postgres: %T is not a link", raw)
-		}
-		return nil
-	})
+	l, err := transaction.Link[*link](c)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, err
 	}
-	l.start(context.Background())
+	l.rules.Now = time.Time{}
 	return &conn{sql: c, link: l}, nil
 }
 
@@ -55,27 +46,14 @@ func (c *conn) finish() {
 	_ = c.sql.Close() // fails when it was closed already
 }
 
-// transact runs fn between begin and the caller's end of the transaction. It
-// returns what fn returned, or the statement's error that fn hid.
+// transact runs fn between begin and the caller's end of the transaction.
 func (c *conn) transact(ctx context.Context, fn func(store.SQL) error) error {
-	c.link.start(ctx)
-	t := &tx{conn: c, ctx: context.Background()}
-	defer t.end()
-	if err := fn(t); err != nil {
-		return err
-	}
-	if c.link.open != nil {
-		return errRowsOpen
-	}
-	return c.link.failed
+	return c.link.rules.Run(ctx, c.sql, fn)
 }
 
-// look is transact for one statement, which needs no begin.
+// look is transact for one SELECT, which needs no begin.
 func (c *conn) look(ctx context.Context, fn func(store.SQL) error) error {
-	return c.transact(ctx, func(q store.SQL) error {
-		c.link.looking = new(store.Looking)
-		return fn(q)
-	})
+	return c.link.rules.Look(ctx, c.sql, fn)
 }
 
 // try runs the first thing on a connection and gives it back where that fails.
@@ -98,61 +76,3 @@ func (c *conn) try(first func(*conn) error) (again bool, err error) {
 func (c *conn) query(text string, args []any, dest ...any) error {
 	return c.transact(context.Background(), func(q store.SQL) error { return q.QueryRow(text, args...).Scan(dest...) })
 }
-
-// tx implements store.SQL.
-type tx struct {
-	conn *conn
-	ctx  context.Context
-	rows *sql.Rows // of the last Query
-	row  *sql.Row  // of the last QueryRow
-}
-
-// ServerNow implements store.Clocked.
-func (t *tx) ServerNow() (time.Time, bool) { return t.conn.now, !t.conn.now.IsZero() }
-
-// Exec implements store.SQL.
-func (t *tx) Exec(query string, args ...any) (int64, error) {
-	result, err := t.conn.sql.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// Query implements store.SQL.
-func (t *tx) Query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := t.conn.sql.QueryContext(t.ctx, query, args...)
-	if err == nil {
-		t.rows, t.row = rows, nil
-	}
-	return rows, err
-}
-
-// QueryRow implements store.SQL.
-func (t *tx) QueryRow(query string, args ...any) *sql.Row {
-	row := t.conn.sql.QueryRowContext(t.ctx, query, args...)
-	if row.Err() == nil {
-		t.rows, t.row = nil, row
-	}
-	return row
-}
-
-// end closes rows that were left open, which would keep the connection, and
-// makes every later use fail.
-func (t *tx) end() {
-	if t.conn.link.open != nil {
-		if t.rows != nil {
-			_ = t.rows.Close()
-		}
-		if t.row != nil {
-			_ = t.row.Scan()
-		}
-	}
-	t.ctx = over{t.ctx}
-}
-
-// over is the context of statements that come after their transaction's end.
-type over struct{ context.Context }
-
-// Err implements context.Context.
-func (over) Err() error { return context.Canceled }

@@ -116,8 +116,8 @@ func (d *database) updateOnce(ctx context.Context, begin string, fn func(store.S
 	}
 	defer c.finish()
 	err = c.transact(context.Background(), fn)
-	if collided(c.link.code) {
-		return true, errors.Join(unavailable(c.link.failed), err)
+	if failed := c.link.rules.Failed; collided(codeOf(failed)) {
+		return true, errors.Join(unavailable(failed), err)
 	}
 	if err != nil {
 		return false, err
@@ -184,7 +184,7 @@ func (d *database) open(c *conn, text string) error {
 		return err
 	}
 	us, err := strconv.ParseInt(value, 10, 64)
-	c.now = time.UnixMicro(us).UTC()
+	c.link.rules.Now = time.UnixMicro(us).UTC()
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"portico"
 	"portico/internal/store"
 )
 
@@ -47,6 +48,9 @@ func (e *Engine) erase(ctx context.Context, a *session, name string) error {
 			return err
 		}
 		if err := a.endPrepared(ctx, name); err != nil {
+			return err
+		}
+		if err := a.checkPrepared(name); err != nil { // somebody else's
 			return err
 		}
 	}
@@ -125,6 +129,24 @@ func (a *session) endPrepared(ctx context.Context, name string) error {
 		return nil
 	}
 	return a.fence(name)
+}
+
+// heldByPrepared says that transactions which were prepared to commit, and left,
+// keep a database from being dropped or renamed.
+func heldByPrepared(name string, count int) string {
+	return fmt.Sprintf("%d transactions that were prepared to commit keep it as it is; connected to it as a superuser, run ROLLBACK PREPARED (or COMMIT PREPARED) for each of: SELECT gid FROM pg_prepared_xacts WHERE database = %s",
+		count, literal(name))
+}
+
+// checkPrepared refuses a database that nothing can be done with, before
+// anything is: it would only be waited for in vain.
+func (a *session) checkPrepared(name string) error {
+	var count int
+	err := a.query(`SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = $1`, []any{name}, &count)
+	if err == nil && count > 0 {
+		err = portico.Errorf(portico.KindConflict, "The database %s: %s.", name, heldByPrepared(name, count))
+	}
+	return err
 }
 
 // dropRole drops a role with what it may have made in databases that are not
@@ -234,6 +256,9 @@ func (e *Engine) setAside(ctx context.Context, a *session, name string) error {
 	}
 	switch {
 	case p.oid != 0:
+		if err := a.checkPrepared(name); err != nil {
+			return err
+		}
 		if err := a.fence(name); err != nil {
 			return err
 		}

@@ -2,8 +2,8 @@
 // It owns the connections and their transactions, and what CREATE and DROP
 // DATABASE, roles and grants are about. It is the only package with the driver.
 //
-// It imports portico, failpoint, store and handles; never control, nor anything above.
-// It knows no table but identity, and no rule.
+// It imports portico, failpoint, store, handles and transaction; never control,
+// nor anything above. It knows no table but identity, and no rule.
 //
 // Start with Open in this file; then database.go (transactions), open.go
 // (a portal's database), server.go (a session on a server), create.go and

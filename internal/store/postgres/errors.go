@@ -12,12 +12,6 @@ import (
 	"portico/internal/store"
 )
 
-// Mistakes of the code that uses a transaction.
-var (
-	errRowsOpen = errors.New("postgres: the rows of the statement before are still open")
-	errTxOver   = errors.New("postgres: the transaction is over")
-)
-
 // The codes that decide something. PostgreSQL's manual lists them all.
 const (
 	codeUniqueViolation    = "23505"

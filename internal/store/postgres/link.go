@@ -5,14 +5,13 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"portico"
-	"portico/internal/store"
+	"portico/internal/store/transaction"
 )
 
 // statementLimit is how long a statement of a transaction may take. A server
@@ -20,25 +19,19 @@ import (
 const statementLimit = 5 * time.Second
 
 // link is one driver connection as database/sql sees it. It translates errors
-// and holds one transaction to the rules that the other engine has too: rows
-// are closed before the next statement, and after a statement that failed
-// there is no other.
+// and holds one transaction to the rules that every engine has.
 //
 // A link belongs to one goroutine at a time. A caller's context never reaches
 // the network: cancelling would cost the connection, and an update that began
 // is not to be stopped.
 type link struct {
-	inner   *stdlib.Conn
-	server  *server
-	at      *address      // that it was made to: the server may have another since
-	limit   time.Duration // of a statement
-	gate    *gate         // that it has a place of; nil for one that is not counted
-	uses    int           // transactions begun
-	open    *rows
-	ctx     context.Context // of a View; of anything else one that never ends
-	failed  error           // of this transaction
-	looking *store.Looking  // of a Look; nil otherwise
-	code    string          // the SQLSTATE that came with failed
+	inner  *stdlib.Conn
+	server *server
+	at     *address      // that it was made to: the server may have another since
+	limit  time.Duration // of a statement
+	gate   *gate         // that it has a place of; nil for one that is not counted
+	uses   int           // transactions begun
+	rules  transaction.Rules
 }
 
 // connector opens links to one database of a server, wherever that is by now.
@@ -89,7 +82,8 @@ func (c *connector) dial(ctx context.Context) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("postgres: %T is not the driver's connection", conn), conn.Close())
 	}
-	l := &link{inner: inner, server: c.server, at: at, limit: statementLimit, ctx: context.Background()}
+	l := &link{inner: inner, server: c.server, at: at, limit: statementLimit}
+	l.rules = transaction.NewRules(l.verdict)
 	if c.counted {
 		l.gate = c.server.gate
 	}
@@ -106,11 +100,6 @@ func (c *connector) connect(ctx context.Context, config pgx.ConnConfig) (conn dr
 
 // Driver implements driver.Connector; nothing uses it.
 func (*connector) Driver() driver.Driver { return nil }
-
-// start readies the link for a transaction.
-func (l *link) start(ctx context.Context) {
-	l.ctx, l.failed, l.code, l.looking = ctx, nil, "", nil
-}
 
 // run executes statements of our own, which take no parameters, in one round
 // trip, outside the rules of transactions. It returns the last one's tag.
@@ -150,55 +139,39 @@ func (l *link) idle() bool {
 
 // QueryContext implements driver.QueryerContext.
 func (l *link) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := l.check(ctx, text); err != nil {
+	if err := l.rules.Check(ctx, text); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	inner, err := l.inner.QueryContext(ctx, text, args)
 	if err != nil {
 		cancel()
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
-	l.open = &rows{Rows: inner, link: l, cancel: cancel}
-	return l.open, nil
+	return l.rules.Rows(inner, cancel), nil
 }
 
 // ExecContext implements driver.ExecerContext.
 func (l *link) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if err := l.check(ctx, text); err != nil {
+	if err := l.rules.Check(ctx, text); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), l.limit)
 	defer cancel()
 	result, err := l.inner.ExecContext(ctx, text, args)
 	if err != nil {
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
 	return result, nil
 }
 
-func (l *link) check(ctx context.Context, text string) error {
-	if ctx.Err() != nil { // how a finished transaction is told apart
-		return errTxOver
-	}
-	if l.failed == nil && l.open != nil {
-		l.failed = errRowsOpen
-	}
-	if l.failed == nil && l.ctx.Err() != nil {
-		l.failed = unavailable(context.Cause(l.ctx))
-	}
-	if l.failed == nil {
-		l.failed = l.looking.Admit(text)
-	}
-	return l.failed
-}
-
-func (l *link) fail(err error) error {
-	if errors.Is(err, driver.ErrBadConn) { // the pool must not run the statement again
+// verdict is the outcome of a statement of a transaction. The pool must not run
+// it again, whatever the driver says.
+func (l *link) verdict(err error) error {
+	if errors.Is(err, driver.ErrBadConn) {
 		err = unavailable(errors.New("postgres: the connection is lost"))
 	}
-	l.code, l.failed = codeOf(err), l.outcome(err)
-	return l.failed
+	return l.outcome(err)
 }
 
 // CheckNamedValue implements driver.NamedValueChecker: the driver encodes what
@@ -229,36 +202,6 @@ func (l *link) Close() error {
 	_ = l.inner.Close()
 	if l.gate != nil {
 		l.gate.leave()
-	}
-	return nil
-}
-
-// rows are the rows of the one statement that runs on a link.
-type rows struct {
-	driver.Rows
-	link   *link
-	cancel func()
-}
-
-// Next implements driver.Rows.
-func (r *rows) Next(dest []driver.Value) error {
-	err := r.Rows.Next(dest)
-	if err == nil || errors.Is(err, io.EOF) {
-		return err
-	}
-	return r.link.fail(err)
-}
-
-// Close implements driver.Rows. What the statement failed with was reported by
-// the call that met it.
-func (r *rows) Close() error {
-	if r.link.open == r {
-		r.link.open = nil
-	}
-	err := r.Rows.Close()
-	r.cancel()
-	if err != nil && r.link.failed == nil {
-		return r.link.fail(err)
 	}
 	return nil
 }

@@ -72,7 +72,8 @@ func (e *Engine) survey(ctx context.Context, a *session) ([]store.Found, error) 
 func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, error) {
 	var found []store.Found
 	err := a.transact(context.Background(), func(q store.SQL) error {
-		rows, err := q.Query(`SELECT datname::text, datallowconn AND datconnlimit <> -2, COALESCE(shobj_description(oid, 'pg_database'), '')
+		rows, err := q.Query(`SELECT datname::text, datallowconn AND datconnlimit <> -2, COALESCE(shobj_description(oid, 'pg_database'), ''),
+			(SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = datname)
 			FROM pg_database WHERE datname LIKE 'p\_%' ESCAPE '\'`)
 		if err != nil {
 			return err
@@ -81,8 +82,12 @@ func (e *Engine) databases(ctx context.Context, a *session) ([]store.Found, erro
 		for rows.Next() {
 			var f store.Found
 			var marker string
-			if err := rows.Scan(&f.Name, &f.Complete, &marker); err != nil {
+			var prepared int
+			if err := rows.Scan(&f.Name, &f.Complete, &marker, &prepared); err != nil {
 				return err
+			}
+			if prepared > 0 {
+				f.Held = heldByPrepared(f.Name, prepared)
 			}
 			f.Identity, f.ModTime, f.Marked = parseMarker(marker)
 			found = append(found, f)

@@ -19,7 +19,8 @@ func TestRefused(t *testing.T) {
 	for url, want := range map[string]string{
 		server.URL("poor", "postgres"):            "ALTER ROLE \"poor\" CREATEDB",
 		server.URL("half", "postgres"):            "ALTER ROLE \"half\" CREATEROLE",
-		server.URL("poor", "missing"):             "cannot be made",
+		server.URL("poor", "missing"):             "ALTER ROLE \"poor\" CREATEDB",
+		server.URL("half", "missing"):             "ALTER ROLE \"half\" CREATEROLE",
 		server.URL(pgtest.Owner, "sorted"):        "LC_COLLATE 'C'",
 		server.URL(pgtest.Owner, "foreign"):       "holds 1 tables and views of something else",
 		server.URL(pgtest.Owner, "lent"):          `ALTER DATABASE "lent" OWNER TO "portico"`,
@@ -38,6 +39,9 @@ func TestRefused(t *testing.T) {
 		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") || portico.KindOf(err) == portico.KindInternal {
 			t.Errorf("%s: %v", url, err)
 		}
+	}
+	if err := server.Run(t.Context(), "missing", "SELECT 1"); err == nil {
+		t.Error("who lacks a right made a database")
 	}
 	if _, err := Open(t.Context(), Config{URL: server.URL(pgtest.Owner, "typo"), Existing: true}); portico.KindOf(err) != portico.KindNotFound {
 		t.Errorf("a registry that must exist: %v", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -286,15 +287,23 @@ func (s *server) unreachable(cause error) error {
 		cause = e.Unwrap() // what lies below, once
 	}
 	at := s.address().url
-	return portico.WrapError(portico.KindUnavailable, errors.New(withoutPassword(cause, at)),
+	tried := strings.Split(withoutPassword(cause, at), "\n") // a line an attempt, with TLS and without
+	for i := range tried {
+		tried[i] = strings.TrimSpace(tried[i])
+	}
+	return portico.WrapError(portico.KindUnavailable, errors.New(strings.Join(slices.Compact(tried), " ")),
 		"PostgreSQL at %s does not let us in. Check that it runs, and the role and password in the address.", at.Redacted())
 }
 
-// makeRegistry makes the registry's database: UTF-8, ordered by bytes, open to
-// nobody else. Another node may do so at the same time.
+// makeRegistry makes the registry's database, on a server that we can use:
+// UTF-8, ordered by bytes, open to nobody else. Another node may do so at the
+// same time.
 func (s *server) makeRegistry(ctx context.Context) error {
 	other := s.in("postgres")
 	defer other.close() //nolint:errcheck // nothing is left to lose
+	if err := other.ready(ctx); err != nil {
+		return err
+	}
 	return other.session(ctx, func(a *session) error {
 		name := quote(s.database)
 		err := a.exec(createLimit, "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")

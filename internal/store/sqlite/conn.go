@@ -12,6 +12,7 @@ import (
 	"modernc.org/sqlite"
 
 	"portico/internal/store"
+	"portico/internal/store/transaction"
 )
 
 // profile is how connections to one sort of database are set up.
@@ -105,93 +106,26 @@ func dial(pool *sql.DB, t target) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	var l *link
-	err = c.Raw(func(raw any) error {
-		var ok bool
-		if l, ok = raw.(*link); !ok {
-			return fmt.Errorf("sqlite: %T is not a link", raw)
-		}
-		return nil
-	})
+	l, err := transaction.Link[*link](c)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, err
 	}
 	return &conn{sql: c, link: l}, nil
 }
 
 func (c *conn) close() error { return c.sql.Close() }
 
-// transact runs fn between begin and the caller's end of the transaction. It
-// returns what fn returned, or the statement's error that fn hid.
+// transact runs fn between begin and the caller's end of the transaction.
 func (c *conn) transact(ctx context.Context, fn func(store.SQL) error) error {
-	c.link.start(ctx)
-	t := &tx{conn: c, ctx: context.Background()}
-	defer t.end()
-	if err := fn(t); err != nil {
-		return err
-	}
-	if c.link.open != nil {
-		return errRowsOpen
-	}
-	return c.link.failed
+	return c.link.rules.Run(ctx, c.sql, fn)
+}
+
+// look is transact for one SELECT, which needs no begin.
+func (c *conn) look(ctx context.Context, fn func(store.SQL) error) error {
+	return c.link.rules.Look(ctx, c.sql, fn)
 }
 
 // query scans the one row that a statement of our own returns.
 func (c *conn) query(text string, dest ...any) error {
 	return c.transact(context.Background(), func(q store.SQL) error { return q.QueryRow(text).Scan(dest...) })
 }
-
-// tx implements store.SQL.
-type tx struct {
-	conn *conn
-	ctx  context.Context
-	rows *sql.Rows // of the last Query
-	row  *sql.Row  // of the last QueryRow
-}
-
-// Exec implements store.SQL.
-func (t *tx) Exec(query string, args ...any) (int64, error) {
-	result, err := t.conn.sql.ExecContext(t.ctx, query, args...)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
-}
-
-// Query implements store.SQL.
-func (t *tx) Query(query string, args ...any) (*sql.Rows, error) {
-	rows, err := t.conn.sql.QueryContext(t.ctx, query, args...)
-	if err == nil {
-		t.rows, t.row = rows, nil
-	}
-	return rows, err
-}
-
-// QueryRow implements store.SQL.
-func (t *tx) QueryRow(query string, args ...any) *sql.Row {
-	row := t.conn.sql.QueryRowContext(t.ctx, query, args...)
-	if row.Err() == nil {
-		t.rows, t.row = nil, row
-	}
-	return row
-}
-
-// end closes rows that were left open, which would keep database/sql's lock on
-// the connection, and makes every later use fail.
-func (t *tx) end() {
-	if t.conn.link.open != nil {
-		if t.rows != nil {
-			_ = t.rows.Close()
-		}
-		if t.row != nil {
-			_ = t.row.Scan()
-		}
-	}
-	t.ctx = over{t.ctx}
-}
-
-// over is the context of statements that come after their transaction's end.
-type over struct{ context.Context }
-
-// Err implements context.Context.
-func (over) Err() error { return context.Canceled }

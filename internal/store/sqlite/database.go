@@ -56,15 +56,18 @@ func newDatabase(name, rel string, p profile, e *Engine) *database {
 
 // View implements store.Database.
 func (d *database) View(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, nil, fn)
+	return d.read(ctx, (*conn).transact, fn)
 }
 
 // Look implements store.Database. There is no way to a server to be saved.
 func (d *database) Look(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, new(store.Looking), fn)
+	return d.read(ctx, (*conn).look, fn)
 }
 
-func (d *database) read(ctx context.Context, looking *store.Looking, fn func(store.SQL) error) error {
+// runner is how a connection runs fn: conn.transact or conn.look.
+type runner func(c *conn, ctx context.Context, fn func(store.SQL) error) error
+
+func (d *database) read(ctx context.Context, run runner, fn func(store.SQL) error) error {
 	c, err := d.reader(ctx)
 	if err != nil {
 		return err
@@ -74,11 +77,8 @@ func (d *database) read(ctx context.Context, looking *store.Looking, fn func(sto
 	if err := c.link.run("BEGIN"); err != nil {
 		return err
 	}
-	err = c.transact(ctx, func(q store.SQL) error {
-		c.link.looking = looking
-		return fn(q)
-	})
-	if worst := c.link.worst; worst != 0 && spoils(worst) {
+	err = run(c, ctx, fn)
+	if spoils(codeOf(c.link.rules.Failed)) {
 		return err
 	}
 	healthy = c.link.run("ROLLBACK") == nil

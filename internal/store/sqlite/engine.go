@@ -3,8 +3,8 @@
 // transactions, the lock that bars a second server, and the room kept back for
 // the day when the storage is full. It is the only package with the driver.
 //
-// It imports portico, failpoint, store and handles; never control, nor anything above.
-// It knows no table but identity, and no rule.
+// It imports portico, failpoint, store, handles and transaction; never control,
+// nor anything above. It knows no table but identity, and no rule.
 //
 // Start with Open in this file; then database.go and writer.go (transactions),
 // open.go (a portal's database), create.go and drop.go.

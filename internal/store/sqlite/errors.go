@@ -11,12 +11,7 @@ import (
 	"portico/internal/store"
 )
 
-// Mistakes of the code that uses a transaction.
-var (
-	errRowsOpen = errors.New("sqlite: the rows of the statement before are still open")
-	errSource   = errors.New("sqlite: the copy to restore from cannot be read")
-	errTxOver   = errors.New("sqlite: the transaction is over")
-)
+var errSource = errors.New("sqlite: the copy to restore from cannot be read")
 
 // translate turns what the driver reports into the kinds and sentinels that
 // callers know. It decides by result code, never by text, and keeps the

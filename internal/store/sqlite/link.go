@@ -5,30 +5,24 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 
 	"modernc.org/sqlite"
 
-	"portico/internal/store"
+	"portico/internal/store/transaction"
 )
 
 // link is one driver connection as database/sql sees it. It keeps compiled
-// statements by their text, translates errors, and holds one transaction to
-// the rules that the other engine has too: rows are closed before the next
-// statement, and after a statement that failed there is no other.
+// statements by their text, translates errors, and holds one transaction to the
+// rules that every engine has.
 //
 // A link belongs to one goroutine at a time and never waits on a context: a
 // cancellable one would cost the driver a goroutine for each statement.
 type link struct {
-	inner   innerConn
-	stmts   map[string]*stmt
-	limit   int    // of stmts
-	clock   uint64 // counts uses of stmts
-	open    *rows
-	ctx     context.Context // of a View; one that never ends otherwise
-	failed  error           // of this transaction
-	looking *store.Looking  // of a Look; nil otherwise
-	worst   int             // the result code that came with failed
+	inner innerConn
+	stmts map[string]*stmt
+	limit int    // of stmts
+	clock uint64 // counts uses of stmts
+	rules transaction.Rules
 }
 
 // innerConn is what we use of the driver's connection.
@@ -56,12 +50,7 @@ func newLink(c driver.Conn, limit int) (*link, error) {
 	if !ok {
 		return nil, errors.Join(fmt.Errorf("sqlite: %T is not the driver's connection", c), c.Close())
 	}
-	return &link{inner: inner, stmts: make(map[string]*stmt), limit: limit, ctx: context.Background()}, nil
-}
-
-// start readies the link for a transaction.
-func (l *link) start(ctx context.Context) {
-	l.ctx, l.failed, l.worst, l.looking = ctx, nil, 0, nil
+	return &link{inner: inner, stmts: make(map[string]*stmt), limit: limit, rules: transaction.NewRules(translate)}, nil
 }
 
 // run executes one statement of our own, outside the rules of transactions.
@@ -82,56 +71,34 @@ func (l *link) script(text string) error {
 
 // QueryContext implements driver.QueryerContext.
 func (l *link) QueryContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := l.check(ctx, text); err != nil {
+	if err := l.rules.Check(ctx, text); err != nil {
 		return nil, err
 	}
 	s, err := l.stmt(text)
 	if err != nil {
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
 	inner, err := s.QueryContext(context.Background(), args)
 	if err != nil {
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
-	l.open = &rows{Rows: inner, link: l}
-	return l.open, nil
+	return l.rules.Rows(inner, nil), nil
 }
 
 // ExecContext implements driver.ExecerContext.
 func (l *link) ExecContext(ctx context.Context, text string, args []driver.NamedValue) (driver.Result, error) {
-	if err := l.check(ctx, text); err != nil {
+	if err := l.rules.Check(ctx, text); err != nil {
 		return nil, err
 	}
 	s, err := l.stmt(text)
 	if err != nil {
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
 	result, err := s.ExecContext(context.Background(), args)
 	if err != nil {
-		return nil, l.fail(err)
+		return nil, l.rules.Fail(err)
 	}
 	return result, nil
-}
-
-func (l *link) check(ctx context.Context, text string) error {
-	if ctx.Err() != nil { // how a finished transaction is told apart
-		return errTxOver
-	}
-	if l.failed == nil && l.open != nil {
-		l.failed = errRowsOpen
-	}
-	if l.failed == nil && l.ctx.Err() != nil {
-		l.failed = unavailable(context.Cause(l.ctx))
-	}
-	if l.failed == nil {
-		l.failed = l.looking.Admit(text)
-	}
-	return l.failed
-}
-
-func (l *link) fail(err error) error {
-	l.worst, l.failed = codeOf(err), translate(err)
-	return l.failed
 }
 
 func (l *link) stmt(text string) (*stmt, error) {
@@ -183,27 +150,4 @@ func (l *link) Close() error {
 	}
 	clear(l.stmts)
 	return translate(l.inner.Close())
-}
-
-// rows are the rows of the one statement that runs on a link.
-type rows struct {
-	driver.Rows
-	link *link
-}
-
-// Next implements driver.Rows.
-func (r *rows) Next(dest []driver.Value) error {
-	err := r.Rows.Next(dest)
-	if err == nil || errors.Is(err, io.EOF) {
-		return err
-	}
-	return r.link.fail(err)
-}
-
-// Close implements driver.Rows.
-func (r *rows) Close() error {
-	if r.link.open == r {
-		r.link.open = nil
-	}
-	return translate(r.Rows.Close())
 }

@@ -251,8 +251,8 @@ func (w *writer) runOne(c *call, shared bool) (kept bool, err error) {
 	}
 	c.err = nil
 	w.protect(c)
-	if worst := w.conn.link.worst; spoils(worst) {
-		return false, w.conn.link.failed
+	if failed := w.conn.link.rules.Failed; spoils(codeOf(failed)) {
+		return false, failed
 	}
 	kept = c.err == nil && c.panic == nil
 	if !shared {
@@ -321,7 +321,7 @@ func (w *writer) shrink() {
 	var busy, frames, written int
 	if err := w.conn.query("PRAGMA wal_checkpoint(TRUNCATE)", &busy, &frames, &written); err != nil {
 		w.db.reserve.log.Warn("the write-ahead log could not be given up", "database", w.db.name, "error", err)
-		if unsure(w.conn.link.worst) {
+		if unsure(codeOf(w.conn.link.rules.Failed)) {
 			w.distrust()
 		}
 	}
