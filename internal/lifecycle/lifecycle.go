@@ -231,7 +231,8 @@ func (l *Lifecycle) Open(ctx context.Context, p store.PortalRow) (store.Handle, 
 // Use opens an active portal's database for the time of fn. Damage that shows
 // only while it is used makes the portal unavailable too: an error without a
 // kind says that the database is not what its schema says. Damage of the
-// registry, which comes as KindUnavailable, and a caller that went away do not.
+// registry, which comes as KindUnavailable, a refused value, and a caller that
+// went away do not.
 // A portal that was deleted meanwhile is KindNotFound.
 func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Handle) error) error {
 	handle, err := l.Open(ctx, p)
@@ -239,7 +240,7 @@ func (l *Lifecycle) Use(ctx context.Context, p store.PortalRow, fn func(store.Ha
 		return err
 	}
 	defer handle.Release()
-	if err = fn(handle); err == nil || ctx.Err() != nil {
+	if err = fn(handle); err == nil || ctx.Err() != nil || errors.Is(err, store.ErrValue) {
 		return err
 	}
 	switch portico.KindOf(err) {

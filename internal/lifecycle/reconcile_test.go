@@ -124,6 +124,23 @@ func TestOpenOfAReplacedPortal(t *testing.T) {
 	})
 }
 
+// TestRefusedValue: a statement that a value in it made fail says nothing about
+// the portal's database, one that its schema made fail does.
+func TestRefusedValue(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(true)
+		row := w.portal(n)
+		fail := func(cause error) error {
+			return n.Use(w.Context(), row, func(store.Handle) error { return cause })
+		}
+		wantKind(w.T, fail(fmt.Errorf("%w: a text with NUL", store.ErrValue)), portico.KindInternal)
+		w.state(row.ID, portico.PortalActive)
+		wantKind(w.T, fail(errors.New("no such column")), portico.KindUnavailable)
+		w.state(row.ID, portico.PortalUnavailable)
+	})
+}
+
 // TestProjected: what a portal's database says of its guests and the registry
 // does not is mended by a pass.
 func TestProjected(t *testing.T) {

@@ -20,6 +20,10 @@ var (
 // another was quicker than.
 var ErrUnique = errors.New("store: a unique constraint refused the statement")
 
+// ErrValue says that a statement was refused for a value in it: one that it was
+// given, or came upon. The mistake is ours and says nothing about the database.
+var ErrValue = errors.New("store: a value in the statement was refused")
+
 // NotNow is all that a caller learns of an error of Unavailable.
 const NotNow = "The database cannot be used right now. Please try again."
 
@@ -45,5 +49,5 @@ func TooNew(what string, have, know int) error {
 // already.
 func Translated(err error) bool {
 	_, ok := errors.AsType[*portico.Error](err)
-	return ok || errors.Is(err, ErrUnique) || errors.Is(err, ErrDamaged)
+	return ok || errors.Is(err, ErrUnique) || errors.Is(err, ErrDamaged) || errors.Is(err, ErrValue)
 }

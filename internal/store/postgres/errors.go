@@ -62,6 +62,8 @@ func translate(err error) error {
 	switch class := codeOf(err)[:2]; class {
 	case "08", "53", "57", "58", "28": // connection, resources, operator, system, authorization
 		return unavailable(err)
+	case "22": // data
+		return fmt.Errorf("%w: %w", store.ErrValue, err)
 	}
 	return err
 }

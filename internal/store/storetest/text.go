@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -22,6 +23,7 @@ func textTests() []test {
 		{"nulls", nulls},
 		{"integers of 64 bits", bigIntegers},
 		{"any text", anyText},
+		{"a refused value is said to be one", refusedValue},
 		{"rows changed are counted", rowsCounted},
 		{"text orders by its bytes", bytewise},
 		{"many different statements", manyStatements},
@@ -206,6 +208,18 @@ func anyText(s *suite) {
 			equal(s, "the text's type", fmt.Sprintf("%T", anything), "string")
 		}
 	})
+}
+
+// refusedValue: an engine may take text with NUL in it, but where it does not,
+// it does not pass for damage.
+func refusedValue(s *suite) {
+	err := s.update(func(q store.SQL) error {
+		var have string
+		return q.QueryRow(`SELECT lower($1)`, "a\x00b").Scan(&have)
+	})
+	if err != nil && !errors.Is(err, store.ErrValue) {
+		s.Errorf("a text with NUL: %v", err)
+	}
 }
 
 func rowsCounted(s *suite) {
