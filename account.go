@@ -34,3 +34,11 @@ type Credential struct {
 	SecretHash string
 	CreatedAt  time.Time
 }
+
+// How long, how exactly and how many of the places are kept that an account
+// comes in from.
+const (
+	PlaceLife       = 90 * 24 * time.Hour // since it last came from there
+	PlaceResolution = 24 * time.Hour
+	MaxPlaces       = 16 // of one account
+)

@@ -33,6 +33,7 @@ const (
 	ActionOrganizationSuspended Action = "organization.suspended"
 	ActionOrganizationActivated Action = "organization.activated"
 	ActionAccountCreated        Action = "account.created"
+	ActionAccountProven         Action = "account.proven"
 	ActionMemberInvited         Action = "member.invited"
 	ActionMemberJoined          Action = "member.joined"
 	ActionRoleChanged           Action = "member.role_changed"
@@ -75,6 +76,7 @@ func Actions() []Action {
 		ActionOrganizationSuspended,
 		ActionOrganizationActivated,
 		ActionAccountCreated,
+		ActionAccountProven,
 		ActionMemberInvited,
 		ActionMemberJoined,
 		ActionRoleChanged,

@@ -6,7 +6,7 @@
 // again without happening twice. An error that the service answered with is an
 // *Error.
 //
-// Start with New, then portals.go and guests.go.
+// Start with New, then portals.go and guests.go; audit.go has the log.
 package client
 
 import (

@@ -74,6 +74,10 @@ func TestStory(t *testing.T) {
 	if err := c.DeletePortal(ctx, p.ID); err != nil {
 		t.Error(err)
 	}
+	records, err := client.Collect(c.Audit(ctx, client.AuditFilter{Action: "guest.removed", PortalID: p.ID, From: p.CreatedDate}))
+	if err != nil || len(records) != 1 || *records[0].SubjectID != guests[0].ID || records[0].Detail[0] != '{' {
+		t.Errorf("the audit log: %+v, %v", records, err)
+	}
 	if _, err := c.Portal(ctx, p.ID); client.StatusOf(err) != http.StatusNotFound {
 		t.Errorf("deleted: %v", err)
 	}

@@ -175,3 +175,21 @@ func TestWhichService(t *testing.T) {
 	want(t, 3, "", bare, "profile", "remove", "other")
 	want(t, 2, "", bare, "profile", "set", "x", "http://x")
 }
+
+func TestAuditCommand(t *testing.T) {
+	t.Parallel()
+	w, env := service(t)
+	w.Portal("Acme Customers")
+	got := want(t, 0, "", env, "audit", "--action", "portal.created", "--actor", w.Admin.Email, "--from", "2026-01-01", "-o", "csv")
+	lines := strings.Split(strings.TrimSpace(got.stdout), "\n")
+	if len(lines) != 2 || lines[0] != "at,action,actor,subject,portal,request,detail,id" || !strings.Contains(lines[1], ",portal.created,"+w.Admin.Email+",") {
+		t.Errorf("the audit log: %s", got.stdout)
+	}
+	if got := want(t, 0, "", env, "audit", "--until", "2001-01-01T00:00:00Z", "-o", "json"); got.stdout != "[]\n" {
+		t.Errorf("an empty log: %s", got.stdout)
+	}
+	want(t, 2, "", env, "audit", "--from", "yesterday")
+	want(t, 7, "", env, "audit", "--action", "nope")
+	env["PORTICO_TOKEN"] = w.Member.Token
+	want(t, 4, "", env, "audit")
+}

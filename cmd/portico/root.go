@@ -62,7 +62,7 @@ func (p *program) newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%s; run '%s --help'", err, c.CommandPath()) })
 	root.AddCommand(
 		p.newServe(), p.newDemo(), p.newConfig(), p.newVersion(),
-		p.newPortal(), p.newGuest(), p.newProfile(),
+		p.newPortal(), p.newGuest(), p.newAudit(), p.newProfile(),
 	)
 	// Operator's commands open the data themselves.
 	for _, c := range []*cobra.Command{

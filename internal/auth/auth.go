@@ -35,7 +35,7 @@ type Auth struct {
 	hasher   *Hasher
 	rules    *PasswordRules
 	signIns  *Limiter
-	familiar *familiar
+	places   *keyring.MAC
 	failures *Limiter
 	used     *usage
 
@@ -70,7 +70,7 @@ func New(config Config) *Auth {
 		hasher:   config.Hasher,
 		rules:    config.Rules,
 		signIns:  NewLimiter(config.SignIns, DefaultLimiterKeys, now),
-		familiar: newFamiliar(),
+		places:   config.Ring.MAC(keyring.LabelPlaces),
 		failures: NewLimiter(config.Failures, DefaultLimiterKeys, now),
 		used:     newUsage(),
 

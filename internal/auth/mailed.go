@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -81,13 +82,18 @@ const strangersDay = 24
 // remote address. It is KindRateLimited when there were too many, whether
 // anybody has the address or not. Where its account was signed in to before has
 // a count of its own, as in SignIn: whoever asks elsewhere keeps no holder out.
-func (a *Auth) MayAskForMail(key, remote string) error {
+func (a *Auth) MayAskForMail(ctx context.Context, key, remote string) error {
 	type count struct {
 		of  *Limiter
 		key string
 	}
 	counts := []count{{a.mailFrom, network(remote)}, {a.mailTo, key}, {a.mailStrangers, key}}
-	if own := key + "\n" + network(remote); a.familiar.knows(own) {
+	own := a.place(key, remote)
+	known, err := a.knows(ctx, own)
+	if err != nil {
+		return err
+	}
+	if known {
 		counts = []count{{a.mailFrom, network(remote)}, {a.mailTo, own}}
 	}
 	for _, c := range counts {
@@ -97,6 +103,3 @@ func (a *Auth) MayAskForMail(key, remote string) error {
 	}
 	return nil
 }
-
-// Came notes that who has an address came in from a remote address by a code.
-func (a *Auth) Came(key, remote string) { a.familiar.note(key + "\n" + network(remote)) }

@@ -12,13 +12,14 @@ import (
 type Proof struct {
 	Account portico.Account
 
+	place   string // where it was shown
 	hash    string // what the password was compared with
 	renewed string // its hash at today's cost, when that is another
 }
 
 // SignIn compares an address and a password with what the registry has. It is
 // KindUnauthorized, with one text, for a wrong password, an address nobody
-// has, a stub, and an account without a password: all take one query and one
+// has, a stub, and an account without a password: all take two queries and one
 // hash. It is KindRateLimited when too many were tried for the address lately,
 // right ones included, or too much failed from the caller's. Where the account
 // was signed in to before has a count of its own, so that whoever guesses
@@ -29,22 +30,25 @@ func (a *Auth) SignIn(ctx context.Context, email, password, remote string) (Proo
 	if err != nil { // nobody's address, which is looked up all the same, and counted as nobody's
 		bucket = "\n" + strings.ToLower(email[:min(len(email), portico.MaxAddressLength)])
 	}
-	own := bucket + "\n" + network(remote)
-	known := a.familiar.knows(own)
-	if known {
-		bucket = own
-	}
 	if err := a.MayTry(remote); err != nil {
 		return Proof{}, err
+	}
+	own := a.place(bucket, remote)
+	known, err := a.knows(ctx, own)
+	if err != nil {
+		return Proof{}, err
+	}
+	if known {
+		bucket = own
 	}
 	if wait, ok := a.signIns.Take(bucket); !ok {
 		return Proof{}, rateLimited(wait, "Too many sign-ins for this account. Try again later.")
 	}
 	proof, err := a.checkPassword(ctx, address.Key, password)
 	if err == nil && !known {
-		a.familiar.note(own)
 		a.signIns.Take(own) // this one counts there as well
 	}
+	proof.place = own
 	if portico.KindOf(err) == portico.KindUnauthorized {
 		err = a.Refused(remote, err)
 	}
@@ -79,8 +83,8 @@ func (a *Auth) checkPassword(ctx context.Context, key, password string) (Proof, 
 }
 
 // Redeem checks, in the transaction that acts on a proof, that the password was
-// not changed or voided since, and returns the account as it is now. A hash of
-// another cost than today's is replaced.
+// not changed or voided since, and returns the account as it is now. Where it
+// was shown is noted, and a hash of another cost than today's is replaced.
 func (p Proof) Redeem(tx *store.Tx) (portico.Account, error) {
 	account, hash, err := tx.PasswordByAccount(p.Account.ID)
 	switch {
@@ -91,7 +95,10 @@ func (p Proof) Redeem(tx *store.Tx) (portico.Account, error) {
 	case p.renewed != "":
 		err = tx.SetPassword(account.ID, p.renewed)
 	}
-	return account, err
+	if err != nil {
+		return portico.Account{}, err
+	}
+	return account, tx.NotePlace(account.ID, p.place)
 }
 
 // HashPassword returns the hash of a new password for an account, if it is a
@@ -126,12 +133,16 @@ func Prove(tx *store.Tx, accountID, passwordHash string) (bool, error) {
 
 // ChangePassword gives a proven account another password and ends its
 // sessions, all but keep, which may be empty, and every code and link that was
-// mailed to it. Personal access tokens stay.
+// mailed to it. Where it came in from counts for nothing any more: a thief may
+// have been there. Personal access tokens stay.
 func ChangePassword(tx *store.Tx, accountID, passwordHash, keep string) error {
 	if err := tx.SetPassword(accountID, passwordHash); err != nil {
 		return err
 	}
 	if err := tx.DeleteChallenges(accountID); err != nil {
+		return err
+	}
+	if err := tx.DeletePlaces(accountID); err != nil {
 		return err
 	}
 	return tx.DeleteSessions(accountID, keep)

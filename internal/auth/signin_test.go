@@ -56,8 +56,8 @@ func TestSignIn(t *testing.T) { //nolint:tparallel // the cases are counted on o
 			if n := w.hasher.Count() - before; n != 1 {
 				t.Errorf("%d hashes, want 1", n)
 			}
-			if n := w.statements.count.Load() - statements; n != 1 {
-				t.Errorf("%d statements, want 1", n)
+			if n := w.statements.count.Load() - statements; n != 2 {
+				t.Errorf("%d statements, want 2", n)
 			}
 			if !tt.ok {
 				want(t, err, portico.KindUnauthorized, wrongPassword)
@@ -109,24 +109,89 @@ func TestGuessingKeepsNobodyOut(t *testing.T) {
 	w := newWorld(t)
 	a := w.account("ada@example.com")
 	signIn := func(remote, password string) error {
-		_, err := w.SignIn(t.Context(), a.Email, password, remote)
+		proof, err := w.SignIn(t.Context(), a.Email, password, remote)
+		if err == nil {
+			w.update(func(tx *store.Tx) error {
+				_, err := proof.Redeem(tx)
+				return err
+			})
+		}
 		return err
 	}
 	if err := signIn("192.0.2.1", goodPassword); err != nil {
 		t.Fatal(err)
 	}
+	w.Auth = w.auth() // another node, which nobody signed in to yet
 	for range 3 * SignInRate().Events {
 		_ = signIn("198.51.100.7", "guess") // refused, then limited
 		// No address, but spelled as where its holder is counted.
 		_, _ = w.SignIn(t.Context(), a.Email+"\n192.0.2.1", "guess", "198.51.100.7")
 	}
 	want(t, signIn("198.51.100.7", goodPassword), portico.KindRateLimited, "Too many sign-ins for this account. Try again later.")
-	for range SignInRate().Events - 1 { // one was used already
+	for range SignInRate().Events {
 		if err := signIn("192.0.2.1", goodPassword); err != nil {
 			t.Fatalf("the holder: %v", err)
 		}
 	}
 	want(t, signIn("192.0.2.1", goodPassword), portico.KindRateLimited, "Too many sign-ins for this account. Try again later.")
+}
+
+// TestPlaces: of an account's places the latest stay, for as long as it comes
+// from there, and none that a thief may have been at. Their rows tell nobody
+// where that is.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a := w.account("ada@example.com")
+	came := func(remote string) {
+		w.update(func(tx *store.Tx) error { return w.Came(tx, a, remote) })
+	}
+	knows := func(remote string) bool {
+		known, err := w.auth().knows(t.Context(), w.place(a.EmailKey, remote))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return known
+	}
+	remote := func(i int) string { return fmt.Sprintf("192.0.2.%d", i) }
+	for i := range portico.MaxPlaces + 3 {
+		came(remote(i))
+		w.pass(time.Second)
+	}
+	for i := range portico.MaxPlaces + 3 {
+		if knows(remote(i)) != (i >= 3) {
+			t.Errorf("%s is known: %v", remote(i), knows(remote(i)))
+		}
+	}
+	w.pass(portico.PlaceLife - time.Hour)
+	came(remote(3))
+	w.pass(time.Hour)
+	if !knows(remote(3)) || knows(remote(4)) {
+		t.Error("a place is known for as long as its account comes from there")
+	}
+	w.update(func(tx *store.Tx) error { return tx.ForgetPlaces() })
+	var rows []string
+	err := w.store.Engine().Registry().View(t.Context(), func(q store.SQL) error {
+		all, err := q.Query(`SELECT place || ' ' || account_id FROM places`)
+		if err != nil {
+			return err
+		}
+		defer all.Close()
+		for all.Next() {
+			rows = append(rows, "")
+			if err := all.Scan(&rows[len(rows)-1]); err != nil {
+				return err
+			}
+		}
+		return all.Err()
+	})
+	if err != nil || len(rows) != 1 || strings.Contains(rows[0], "192.0.2") || strings.Contains(rows[0], "ada@") {
+		t.Errorf("the registry has %q, %v", rows, err)
+	}
+	w.update(func(tx *store.Tx) error { return ChangePassword(tx, a.ID, "another", "") })
+	if knows(remote(3)) {
+		t.Error("a place outlived a change of password")
+	}
 }
 
 // TestFailedSignInsOfAnAddress: spraying over many accounts runs into the limit
@@ -223,7 +288,7 @@ func TestOneNetwork(t *testing.T) {
 		}
 	}
 	for i := range 2 * MailRequestRate().Events {
-		if err := w.MayAskForMail(fmt.Sprintf("%d@example.com", i), fmt.Sprintf("2001:db8:0:1:%x::", i)); err != nil {
+		if err := w.MayAskForMail(t.Context(), fmt.Sprintf("%d@example.com", i), fmt.Sprintf("2001:db8:0:1:%x::", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -231,7 +296,7 @@ func TestOneNetwork(t *testing.T) {
 		"2001:db8:0:1:ffff::1": true, "2001:db8:0:1::": true, "2001:db8:0:1::1%eth0": true,
 		"2001:db8:0:2::1": false, "192.0.2.1": false, "::ffff:192.0.2.1": false, "@": false,
 	} {
-		for what, err := range map[string]error{"tries": w.MayTry(remote), "asks for mail": w.MayAskForMail("ada@example.com", remote)} {
+		for what, err := range map[string]error{"tries": w.MayTry(remote), "asks for mail": w.MayAskForMail(t.Context(), "ada@example.com", remote)} {
 			if (portico.KindOf(err) == portico.KindRateLimited) != limited || (err != nil) != limited {
 				t.Errorf("%s %s: %v", remote, what, err)
 			}

@@ -21,18 +21,11 @@ type auditLog struct {
 	From, Until            string // days
 	Actions                []portico.Action
 	Single                 bool // all records are of one portal, which needs no column
-	Rows                   []auditRow
+	Rows                   []control.Record
 	Pages                  web.Pagination
 	Export                 string
 	Empty                  web.Empty
 	Errors                 fieldErrors
-}
-
-// auditRow is a record as the table shows it.
-type auditRow struct {
-	portico.Event
-
-	Actor, Subject, Portal string
 }
 
 func (c *Console) showAudit(q *request) error {
@@ -49,7 +42,7 @@ func (c *Console) showAudit(q *request) error {
 	if err != nil {
 		return err
 	}
-	log.Rows = auditRows(page)
+	log.Rows = page.Records
 	query := []string{"action", log.Action, "actor", log.Actor, "subject", log.Subject, "from", log.From, "until", log.Until}
 	log.Export = address("/audit.csv", query...)
 	log.Pages.Text = fmt.Sprintf("%s shown, newest first", count(len(log.Rows)))
@@ -93,21 +86,6 @@ func day(s string) (time.Time, error) {
 	return t, nil
 }
 
-func auditRows(page control.EventPage) []auditRow {
-	rows := make([]auditRow, len(page.Events))
-	for i, e := range page.Events {
-		rows[i] = auditRow{Event: e, Actor: nameOf(page, e.ActorID), Subject: nameOf(page, e.SubjectID), Portal: nameOf(page, e.PortalID)}
-	}
-	return rows
-}
-
-func nameOf(page control.EventPage, id string) string {
-	if name := page.Names[id]; name != "" {
-		return name
-	}
-	return id
-}
-
 // exportAudit answers with all records that the filter finds.
 func (c *Console) exportAudit(q *request) error {
 	log := auditLog{
@@ -125,7 +103,7 @@ func (c *Console) exportAudit(q *request) error {
 		if err != nil {
 			return out.end(err)
 		}
-		for _, r := range auditRows(page) {
+		for _, r := range page.Records {
 			out.row(r.At.UTC().Format(time.RFC3339Nano), string(r.Action), r.Actor, r.ActorID, r.Subject, r.SubjectID, r.Portal, r.PortalID, r.RequestID, r.Detail, r.ID)
 		}
 		if err := out.flush(); err != nil || page.Next == "" {
@@ -142,7 +120,7 @@ type activityTab struct {
 	Funnel funnel
 	Growth growth
 	Single bool
-	Rows   []auditRow
+	Rows   []control.Record
 	Pages  web.Pagination
 	Export string
 	Empty  web.Empty
@@ -166,7 +144,7 @@ func (c *Console) portalActivity(q *request) error {
 	}
 	tab := activityTab{
 		portalFrame: frame, Single: true, Funnel: newFunnel(frame.Portal.Guests), Growth: newGrowth(grown),
-		Rows: auditRows(page), Export: address("/audit.csv", "portal", frame.Portal.ID),
+		Rows: page.Records, Export: address("/audit.csv", "portal", frame.Portal.ID),
 	}
 	tab.Pages.Text = fmt.Sprintf("%s shown, newest first", count(len(tab.Rows)))
 	if q.query("before") != "" {

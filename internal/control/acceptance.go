@@ -57,26 +57,38 @@ func (c *Control) Claim(ctx context.Context, cookie string, way Way, password, n
 			return Arrival{}, errNotNow
 		}
 		account := d.Inviting.Account
-		if err := prove(tx, account.ID, hash, name); err != nil {
+		if err := c.prove(tx, account, hash, name, from); err != nil {
 			return Arrival{}, err
 		}
 		return c.arrive(tx, account.ID, d, way, from)
 	})
 }
 
-// prove makes an account proven that was not.
-func prove(tx *store.Tx, accountID, hash, name string) error {
-	fresh, err := auth.Prove(tx, accountID, hash)
+// prove makes an account proven that was not, by its holder, who comes in: with
+// a password, or by a code where the hash is empty.
+func (c *Control) prove(tx *store.Tx, account portico.Account, hash, name string, from Origin) error {
+	fresh, err := auth.Prove(tx, account.ID, hash)
 	if err != nil {
 		return err
 	}
 	if !fresh {
 		return errNotNow
 	}
-	if name = portico.CleanPersonName(name); name == "" {
-		return nil
+	if err := c.auth.Came(tx, account, from.Remote); err != nil {
+		return err
 	}
-	return tx.SetAccountName(accountID, name)
+	by := "password"
+	if hash == "" {
+		by = "code"
+	}
+	err = tx.InsertEvents(portico.Event{
+		ActorID: account.ID, Action: portico.ActionAccountProven, SubjectID: account.ID, RequestID: from.RequestID,
+		Detail: detail{"by": by}.json(),
+	})
+	if name = portico.CleanPersonName(name); err != nil || name == "" {
+		return err
+	}
+	return tx.SetAccountName(account.ID, name)
 }
 
 // Join accepts an invitation of the account that is signed in. KindConflict
@@ -202,8 +214,8 @@ func guestEvent(p portico.Portal, action portico.Action, accountID string, from 
 }
 
 // AskAgain tells the inviter that who holds the token of an expired invitation
-// asks for another, and notes it: once for each generation while the mail is
-// kept, however often it is asked.
+// asks for another, and notes it: once for each generation, however often
+// and for however long it is asked.
 func (c *Control) AskAgain(ctx context.Context, way Way, from Origin) error {
 	return c.store.Update(ctx, func(tx *store.Tx) error {
 		d, err := c.doorway(tx, "", way)

@@ -69,7 +69,7 @@ func (c *Control) challenge(ctx context.Context, ch store.Challenge, email strin
 	if err != nil {
 		return "", err
 	}
-	if err := c.auth.MayAskForMail(address.Key, from.Remote); err != nil {
+	if err := c.auth.MayAskForMail(ctx, address.Key, from.Remote); err != nil {
 		return "", err
 	}
 	err = c.store.Update(ctx, func(tx *store.Tx) error {
@@ -160,7 +160,6 @@ func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, c
 		return Arrival{}, err
 	}
 	var wrong bool
-	var account portico.Account
 	a, err := c.arriving(ctx, func(tx *store.Tx) (Arrival, error) {
 		wrong = false
 		ch, ok, err := tx.TryChallenge(challengeID, auth.HashSecret(browser), auth.CodeAttempts)
@@ -178,15 +177,16 @@ func (c *Control) EnterCode(ctx context.Context, cookie, challengeID, browser, c
 		if err != nil {
 			return Arrival{}, err
 		}
-		if account, err = tx.Account(ch.AccountID); err != nil {
+		account, err := tx.Account(ch.AccountID)
+		if err != nil {
+			return Arrival{}, err
+		}
+		if err := c.auth.Came(tx, account, from.Remote); err != nil {
 			return Arrival{}, err
 		}
 		return c.passCode(tx, ch, account, before, from)
 	})
-	switch {
-	case err == nil && !wrong:
-		c.auth.Came(account.EmailKey, from.Remote)
-	case err == nil:
+	if err == nil && wrong {
 		err = c.auth.Refused(from.Remote, portico.Errorf(portico.KindUnauthorized, "That code is not the right one."))
 	}
 	return a, err
@@ -209,7 +209,7 @@ func (c *Control) passCode(tx *store.Tx, ch store.Challenge, account portico.Acc
 	var err error
 	switch holder.Step {
 	case portico.StepProve:
-		err = prove(tx, account.ID, "", "")
+		err = c.prove(tx, account, "", "", from)
 	case portico.StepSignIn:
 	default:
 		err = errNotNow
@@ -282,6 +282,9 @@ func (c *Control) ResetPassword(ctx context.Context, token, password string, fro
 		if err := auth.ChangePassword(tx, account.ID, hash, ""); err != nil {
 			return err
 		}
+		if err := c.auth.Came(tx, account, from.Remote); err != nil {
+			return err
+		}
 		v, err := tx.VisitPortal(ch.PortalID)
 		if err != nil {
 			return err
@@ -299,12 +302,27 @@ func (c *Control) ResetPassword(ctx context.Context, token, password string, fro
 
 // SignOutBrowser ends a browser's session at the sign-in host, and with it
 // those of all portals that it entered.
-func (c *Control) SignOutBrowser(ctx context.Context, cookie string) error {
+func (c *Control) SignOutBrowser(ctx context.Context, cookie string, from Origin) error {
 	id := c.auth.ReadBrowserCookie(cookie)
 	if id == "" {
 		return nil
 	}
-	return c.store.Update(ctx, func(tx *store.Tx) error { return tx.EndBrowser(id) })
+	return c.store.Update(ctx, func(tx *store.Tx) error {
+		s, account, err := tx.BrowserSession(id, auth.SignInAudience)
+		if portico.KindOf(err) == portico.KindNotFound {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.EndBrowser(s.ID); err != nil {
+			return err
+		}
+		return tx.InsertEvents(portico.Event{
+			ActorID: account.ID, Action: portico.ActionSessionEnded, SubjectID: s.ID, RequestID: from.RequestID,
+			Detail: detail{"everywhere": false}.json(),
+		})
+	})
 }
 
 // SignOutVisit ends a guest's session in a portal with all others of the same
@@ -318,9 +336,12 @@ func (c *Control) SignOutVisit(ctx context.Context, v portico.Visit, everywhere 
 		if err != nil {
 			return err
 		}
-		if everywhere {
+		switch {
+		case everywhere:
 			err = tx.DeleteSessions(v.Account.ID, "")
-		} else {
+		case parent == "":
+			err = tx.EndBrowser(v.SessionID)
+		default:
 			err = tx.EndBrowser(parent)
 		}
 		if err != nil {

@@ -89,7 +89,7 @@ func New(config Config) *Control {
 // forgetOld deletes what nothing can use any more.
 func forgetOld(tx *store.Tx) error {
 	for _, forget := range []func() error{
-		tx.ExpireAnswers, tx.ForgetRemovals, tx.DeleteExpiredChallenges, tx.ForgetMails,
+		tx.ExpireAnswers, tx.ForgetRemovals, tx.DeleteExpiredChallenges, tx.ForgetMails, tx.ForgetPlaces,
 	} {
 		if err := forget(); err != nil {
 			return err

@@ -10,16 +10,22 @@ import (
 	"portico/internal/store"
 )
 
-// MaxEvents is the most audit records of one page.
+// MaxEvents is the most audit records of one page. One more may be asked for, to
+// see whether there is a next one.
 const MaxEvents = 1000
 
-// EventPage is a page of the audit log, with the names of who and what it
-// tells of.
+// Record is an audit record with the names of who and what it tells of: the
+// address of an account or an invitation, the name of a portal. Who is gone is
+// named by id.
+type Record struct {
+	portico.Event
+
+	Actor, Subject, Portal string
+}
+
+// EventPage is a page of the audit log.
 type EventPage struct {
-	Events []portico.Event
-	// Names holds the address of each account and invitation and the name of each
-	// portal that the records name, by id; who is gone has none.
-	Names map[string]string
+	Records []Record
 	// Next is where the next page begins; empty on the last one.
 	Next string
 }
@@ -34,7 +40,7 @@ func (c *Control) Events(ctx context.Context, by portico.Principal, filter store
 		*text = strings.ToValidUTF8(strings.ReplaceAll(*text, "\x00", ""), "") // what a driver may refuse
 	}
 	limit := filter.Limit
-	if limit < 1 || limit > MaxEvents {
+	if limit < 1 || limit > MaxEvents+1 {
 		limit = MaxEvents
 	}
 	filter.Limit = limit + 1
@@ -45,15 +51,16 @@ func (c *Control) Events(ctx context.Context, by portico.Principal, filter store
 				return err
 			}
 		}
-		if page.Events, err = tx.FindEvents(by.OrganizationID, filter); err != nil {
+		events, err := tx.FindEvents(by.OrganizationID, filter)
+		if err != nil {
 			return err
 		}
 		page.Next = ""
-		if len(page.Events) > limit {
-			page.Events = page.Events[:limit]
-			page.Next = page.Events[limit-1].ID
+		if len(events) > limit {
+			events = events[:limit]
+			page.Next = events[limit-1].ID
 		}
-		page.Names, err = eventNames(tx, by.OrganizationID, page.Events)
+		page.Records, err = named(tx, by.OrganizationID, events)
 		return err
 	})
 	return page, err
@@ -72,6 +79,25 @@ func accountID(tx *store.Tx, text string) (string, error) {
 		return text, nil
 	}
 	return a.ID, err
+}
+
+// named returns audit records with the names of what they tell of.
+func named(tx *store.Tx, organizationID string, events []portico.Event) ([]Record, error) {
+	names, err := eventNames(tx, organizationID, events)
+	if err != nil {
+		return nil, err
+	}
+	name := func(id string) string {
+		if n := names[id]; n != "" {
+			return n
+		}
+		return id
+	}
+	records := make([]Record, len(events))
+	for i, e := range events {
+		records[i] = Record{e, name(e.ActorID), name(e.SubjectID), name(e.PortalID)}
+	}
+	return records, nil
 }
 
 func eventNames(tx *store.Tx, organizationID string, events []portico.Event) (map[string]string, error) {

@@ -255,7 +255,7 @@ func (c *Control) workOffPart(ctx context.Context, job store.Job) error {
 	holder.RequestID = m.ID
 	m, err = c.inviteRows(ctx, holder.Principal, m, rows)
 	switch portico.KindOf(err) {
-	case portico.KindForbidden, portico.KindNotFound, portico.KindInvalid, portico.KindConflict:
+	case portico.KindForbidden, portico.KindNotFound, portico.KindInvalid:
 		return c.store.Update(ctx, func(tx *store.Tx) error {
 			_, err := tx.SetImportState(m.ID, portico.ImportSending, portico.ImportStopped, portico.MessageOf(err))
 			return err

@@ -43,7 +43,7 @@ func (c *Control) MailTarget(page store.MailPage) mail.Target {
 		t.Link += "/" + auth.InvitationToken(c.mails.invitations, to, page.InvitationID, page.Generation)
 	case store.TemplateLinked:
 	case store.TemplateAsked:
-		t.Link = service
+		t.Link = service + "/portals/" + page.PortalID + "/guests"
 	case store.TemplateCode:
 		t.Code = auth.MailedCode(c.mails.codes, page.ChallengeID)
 	case store.TemplateReset:

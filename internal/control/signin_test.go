@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -382,8 +383,19 @@ func TestAskAgain(t *testing.T) {
 		}
 		return err
 	}))
-	for range 3 {
+	for day := range 3 {
 		o.no(o.AskAgain(t.Context(), ways["late@example.com"], home))
+		o.no(o.store.Update(t.Context(), func(tx *store.Tx) error {
+			mails, err := tx.Mails(10)
+			for _, m := range mails {
+				if m.Template == store.TemplateAsked {
+					m.State = portico.MailSent
+					_, err = tx.SettleMail(m.Mail)
+				}
+			}
+			tx.Now = tx.Now.Add(time.Duration(day+2) * portico.MailWindow)
+			return errors.Join(err, tx.ForgetMails())
+		}))
 	}
 	o.no(o.RemoveMember(t.Context(), o.by.OrganizationID, "admin@example.com"))
 	o.no(o.AskAgain(t.Context(), ways["later@example.com"], home))
@@ -393,6 +405,9 @@ func TestAskAgain(t *testing.T) {
 		for _, m := range mails {
 			if m.Template == store.TemplateAsked {
 				told[m.AccountID+" "+m.Guest]++
+				if link := o.MailTarget(m).Link; !strings.HasSuffix(link, "/portals/"+portal.ID+"/guests") {
+					t.Errorf("the inviter is led to %s", link)
+				}
 			}
 		}
 		if err != nil {

@@ -101,7 +101,7 @@ func (g *Gateway) join(q *request) error {
 
 // switchAccount signs the other account out and shows the page again.
 func (g *Gateway) switchAccount(q *request) error {
-	if err := g.control.SignOutBrowser(q.ctx(), g.cookies.get(q.r, sessionCookie)); err != nil {
+	if err := g.control.SignOutBrowser(q.ctx(), g.cookies.get(q.r, sessionCookie), q.from()); err != nil {
 		return err
 	}
 	g.cookies.clear(q.w, sessionCookie)

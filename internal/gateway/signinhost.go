@@ -329,7 +329,7 @@ func (g *Gateway) reset(q *request) error {
 }
 
 func (g *Gateway) signOutHere(q *request) error {
-	if err := g.control.SignOutBrowser(q.ctx(), g.cookies.get(q.r, sessionCookie)); err != nil {
+	if err := g.control.SignOutBrowser(q.ctx(), g.cookies.get(q.r, sessionCookie), q.from()); err != nil {
 		return err
 	}
 	g.cookies.clear(q.w, sessionCookie)

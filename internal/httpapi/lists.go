@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"net/http"
+	"time"
 
 	"portico/internal/schema"
 	"portico/internal/store"
@@ -14,6 +15,13 @@ type page struct {
 	cursor *string
 	after  position // what the cursor says
 	status *string  // of users only
+	record recordFilter
+}
+
+// recordFilter is what a list of audit records takes beside a page.
+type recordFilter struct {
+	action, actor, subject, portal *string
+	from, until                    *time.Time
 }
 
 // maxPage is the most that a page may hold.
@@ -26,14 +34,20 @@ var userQuery = schema.Object("UserQuery", append(pageFields(),
 		schema.Null(schema.String().Enum("invited", "active", "expired", "bounced")), nil).
 		Doc("Only users of this status."))...)
 
+// pageFields are those of a list in which a text can be looked for.
 func pageFields() []schema.Field[page] {
+	return append(placeFields(),
+		schema.Optional("q", func(p *page) **string { return &p.search }, schema.Null(schema.String().Len(-1, maxSearch)), nil).
+			Doc("Only what contains this text."))
+}
+
+// placeFields are those of every list.
+func placeFields() []schema.Field[page] {
 	return []schema.Field[page]{
 		schema.Optional("limit", func(p *page) **int { return &p.limit }, schema.Null(schema.Int().Min(1).Max(maxPage)), nil).
 			Doc("At most so many; the next page is in the Link header. Without it: all."),
 		schema.Optional("cursor", func(p *page) **string { return &p.cursor }, schema.Null(schema.String()), nil).
 			Doc("Where the page begins, from a Link header."),
-		schema.Optional("q", func(p *page) **string { return &p.search }, schema.Null(schema.String().Len(-1, maxSearch)), nil).
-			Doc("Only what contains this text."),
 	}
 }
 

@@ -27,7 +27,7 @@ type group struct {
 func groups() []group {
 	return []group{
 		{tagPortal, "Create, update and delete portals; invite, list and remove their users."},
-		{tagAuth, "Sign in, switch organization, personal access tokens, members."},
+		{tagAuth, "Sign in, switch organization, personal access tokens, members, the audit log."},
 		{tagStatus, "Is the service there, and what does it serve."},
 	}
 }
@@ -43,6 +43,8 @@ func (a access) String() string {
 	switch a {
 	case administrator:
 		return "an owner or admin of a production organization"
+	case manager:
+		return "an owner or admin of the organization; not a token limited to scopes"
 	case anyone:
 		return "anyone with a good credential"
 	case person:

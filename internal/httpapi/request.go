@@ -102,17 +102,14 @@ func (a *API) judge(q *request) error {
 
 // receive takes the body from the client, as much as a body may be.
 func (q *request) receive(body *held) error {
-	if q.route.body != nil && q.r.ContentLength > maxBody {
+	if q.r.ContentLength > maxBody { // also of one that nobody would read
 		return errTooLarge
 	}
-	if e := q.r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+	if coded(q.r.Header) {
 		return errEncoding
 	}
 	if q.route.body == nil {
 		return nil
-	}
-	if q.r.ContentLength > maxBody {
-		return errTooLarge
 	}
 	body.from = http.MaxBytesReader(q.w, q.r.Body, maxBody)
 	var err error
@@ -126,6 +123,19 @@ func (q *request) receive(body *held) error {
 		return errTooSlow
 	}
 	return errUnreadable
+}
+
+// coded reports whether a body is not sent as it is. A second line of the header
+// says as much as a comma.
+func coded(h http.Header) bool {
+	for _, line := range h.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			if coding = strings.TrimSpace(coding); coding != "" && !strings.EqualFold(coding, "identity") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // held is a body on its way in. What all bodies hold together is bounded, by

@@ -277,6 +277,13 @@ func (a *API) memberRoutes() []*route {
 			doc:   "Ends an invitation that was not accepted: its link is void and its mail is not sent." + only,
 			tag:   tagAuth, access: manager,
 			success: http.StatusOK, handle: bare(a.revokeMember),
+		}, {
+			method: "GET", path: "/v1/audit", id: "list_audit_v1_audit_get", title: "List Audit Records",
+			doc: "Lists what was done in the caller's organization, the newest first. Only accessible by the organization's owners and admins.",
+			tag: tagAuth, access: manager, query: auditQuery,
+			success: http.StatusOK, response: recordResponse, listTitle: "Response List Audit V1 Audit Get", handle: a.paged(auditQuery, a.listAudit),
+			cli: "portico audit[[ --action {action}]][[ --actor {actor}]][[ --subject {subject}]][[ --portal {portal_id}]][[ --from {from}]][[ --until {until}]]",
+			sdk: "records, err := client.Collect(c.Audit(ctx, client.AuditFilter{Action: {action}, Actor: {actor}, Subject: {subject}, PortalID: {portal_id}}))",
 		},
 	}
 }

@@ -17,6 +17,7 @@ const (
 	LabelUnsubscribe   Label = "unsubscribe"    // Seal: the address in the link that stops mail to it
 	LabelRefreshTokens Label = "refresh tokens" // MAC: refresh tokens, bound to session and rotation
 	LabelConsole       Label = "console"        // MAC: the cookies of the console, bound to session
+	LabelPlaces        Label = "places"         // MAC: where an account comes in from, as the registry keeps it
 	LabelCursors       Label = "cursors"        // MAC: page cursors, bound to path and query
 	LabelForms         Label = "forms"          // MAC: form protection of the console and of the guest pages
 	LabelStored        Label = "stored"         // Seal: secrets in the registry: certificate keys, SMTP and cluster passwords
@@ -30,7 +31,7 @@ const (
 func Labels() []Label {
 	return []Label{
 		LabelAccessTokens, LabelRefreshTokens, LabelInvitations, LabelMailedCodes, LabelUnsubscribe,
-		LabelResets, LabelBrowsers, LabelIdentity, LabelConsole,
+		LabelResets, LabelBrowsers, LabelIdentity, LabelConsole, LabelPlaces,
 		LabelCursors, LabelForms, LabelStored, LabelAppAccess, labelFingerprint,
 	}
 }

@@ -222,3 +222,31 @@ func TestMisuse(t *testing.T) {
 		}()
 	}
 }
+
+// TestAnyObject reads and writes an object whose members nobody declared.
+func TestAnyObject(t *testing.T) {
+	t.Parallel()
+	type holder struct{ free string }
+	model := Object("Holder", Required("free", func(h *holder) *string { return &h.free }, AnyObject()))
+	for _, c := range []struct{ body, want string }{
+		{`{"free":{"b":[1,{"c":null}],"a":"é"}}`, `{"free":{"b":[1,{"c":null}],"a":"é"}}`},
+		{`{"free":{}}`, `{"free":{}}`},
+		{`{"free":[]}`, ""},
+		{`{"free":"{}"}`, ""},
+	} {
+		doc, err := Parse([]byte(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, wrong := model.Decode(doc)
+		if (len(wrong) > 0) != (c.want == "") {
+			t.Errorf("%s: %v", c.body, wrong)
+		}
+		if got := string(model.AppendJSON(nil, &v)); c.want != "" && got != c.want {
+			t.Errorf("%s is written as %s", c.body, got)
+		}
+	}
+	if got := string(model.AppendJSON(nil, &holder{})); got != `{"free":{}}` {
+		t.Errorf("an empty one: %s", got)
+	}
+}

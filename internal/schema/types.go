@@ -203,6 +203,32 @@ func span(low, high int, noun string) string {
 	return strconv.Itoa(low) + "–" + plural(high, noun)
 }
 
+type objectType struct{ self *shape }
+
+// AnyObject is an object with members of any kind, kept as its JSON text. An
+// empty text is one without members.
+func AnyObject() Type[string] { return &objectType{} }
+
+func (t *objectType) decode(d *decoder, i int32, v *string) bool {
+	if d.doc.nodes[i].kind != kindObject {
+		return d.fail(i, t.self, "dict_type", "Input should be a valid dictionary", "")
+	}
+	*v = string(d.doc.plain(nil, i, false))
+	return true
+}
+
+func (t *objectType) appendJSON(dst []byte, v *string) []byte {
+	if *v == "" {
+		return append(dst, "{}"...)
+	}
+	return append(dst, *v...)
+}
+
+func (t *objectType) describe() *shape {
+	t.self = &shape{words: "object", input: Input{Kind: InputObject}, schema: Map{{"type", "object"}}}
+	return t.self
+}
+
 type timeType struct{ self *shape }
 
 // Time is a point in time, in RFC 3339; see AppendTime for how it is written.

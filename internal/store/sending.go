@@ -108,13 +108,14 @@ func (tx *Tx) CountMail(m MailPage) error {
 }
 
 // ForgetMails deletes what nothing asks for any more: counts that are older
-// than the window, and finished mails that no invitation shows.
+// than the window, and finished mails that no invitation shows and that do not
+// say that another one was asked for.
 func (tx *Tx) ForgetMails() error {
 	_, err := tx.q.Exec(`DELETE FROM sent_mails WHERE sent_at <= $1`, micros(tx.Now.Add(-portico.MailWindow)))
 	if err != nil {
 		return err
 	}
-	_, err = tx.q.Exec(`DELETE FROM outbox WHERE state <> 'waiting' AND template NOT IN ('invited', 'linked') AND created_at <= $1`,
+	_, err = tx.q.Exec(`DELETE FROM outbox WHERE state <> 'waiting' AND template NOT IN ('invited', 'linked', 'asked') AND created_at <= $1`,
 		micros(tx.Now.Add(-portico.MailWindow)))
 	return err
 }

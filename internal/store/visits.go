@@ -122,9 +122,10 @@ func (tx *Tx) BrowserSession(id, audience string) (Session, portico.Account, err
 }
 
 // EndBrowser ends a session at the sign-in host with the portals' sessions and
-// codes that came of it.
+// codes that came of it. An empty id, which all sessions have for a parent that
+// came of none, ends nothing.
 func (tx *Tx) EndBrowser(sessionID string) error {
-	if sessionID == "" { // of which most sessions come
+	if sessionID == "" {
 		return nil
 	}
 	for _, query := range []string{

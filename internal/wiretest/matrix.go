@@ -129,6 +129,7 @@ func RouteRows() []RouteRow {
 		{Method: "DELETE", Path: "/v1/members/invitations/{invitation_id}", None: 401, Token: 403, Access: 403, Manager: 404},
 		{Method: "PATCH", Path: "/v1/members/{user_id}", Body: `{"role":"member"}`, None: 401, Token: 403, Access: 403, Manager: 404},
 		{Method: "DELETE", Path: "/v1/members/{user_id}", None: 401, Token: 403, Access: 403, Manager: 404},
+		{Method: "GET", Path: "/v1/audit", None: 401, Token: 403, Access: 403, Manager: 200},
 		{Method: "GET", Path: "/v1/status", None: 200, Token: 200, Access: 200},
 		{Method: "GET", Path: "/v1/routes", None: 401, Token: 200, Access: 200},
 		{Method: "GET", Path: "/openapi.json", None: 200, Token: 200, Access: 200},

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"portico"
 	"portico/internal/store"
@@ -27,7 +29,7 @@ func (e *Engine) Backup(ctx context.Context, at store.Place, path string) error 
 			return err
 		}
 		defer entry.Release()
-		database, args = at.Name, append(args, "--schema="+schemaName, "--schema="+appSchema)
+		database, args = at.Name, append(args, "--schema="+schemaName, "--schema="+appSchema, "--blobs")
 	}
 	path, err = filepath.Abs(path)
 	if err != nil {
@@ -68,7 +70,11 @@ func (e *Engine) Restore(ctx context.Context, id store.Identity, path string) er
 		return fmt.Errorf("the copy to restore from cannot be read: %w", err)
 	}
 	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
-		return into.restore(ctx, database, schema, nil, path)
+		err := into.restore(ctx, database, schema, nil, path)
+		if err == nil && schema == appSchema {
+			err = into.restoreObjects(ctx, database, path)
+		}
+		return err
 	})
 }
 
@@ -121,6 +127,38 @@ func (a *address) restore(ctx context.Context, database, schema string, in io.Re
 	return runProgram(ctx, a, in, io.Discard, "pg_restore", database, append([]string{
 		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--schema=" + schema}, more...)...)
 }
+
+// restoreObjects puts back the large objects in a copy: they belong to no schema.
+// Theirs are the lines of its list with the type BLOB, BLOBS or BLOB METADATA.
+func (a *address) restoreObjects(ctx context.Context, database, path string) error {
+	var all bytes.Buffer
+	if err := runProgram(ctx, nil, nil, &all, "pg_restore", "", "--list", path); err != nil {
+		return err
+	}
+	var objects strings.Builder
+	for line := range strings.Lines(all.String()) {
+		if columns := strings.Fields(line); len(columns) > listType && strings.HasPrefix(columns[listType], "BLOB") {
+			objects.WriteString(line)
+		}
+	}
+	if objects.Len() == 0 {
+		return nil
+	}
+	list, err := os.CreateTemp("", "portico-objects-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(list.Name()) //nolint:errcheck // it holds numbers
+	_, err = list.WriteString(objects.String())
+	if err = errors.Join(err, list.Close()); err != nil {
+		return err
+	}
+	return runProgram(ctx, a, nil, io.Discard, "pg_restore", database,
+		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--use-list="+list.Name(), path)
+}
+
+// listType is the column of a copy's list that an entry's type begins in.
+const listType = 3
 
 // restoreApp fills the app's schema from a copy, signed in as the app with a
 // password that is good for this once: what the app had in its database, checks

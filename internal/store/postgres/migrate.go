@@ -53,7 +53,7 @@ func (e *Engine) migrateRegistry(ctx context.Context, existing bool) error {
 func (a *session) prepareRegistry(existing bool) error {
 	there, err := a.holdsRegistry()
 	if err == nil && !there && existing {
-		err = a.server.noRegistry(nil)
+		err = a.server.noRegistry()
 	}
 	if err != nil {
 		return err

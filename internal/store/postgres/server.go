@@ -252,7 +252,7 @@ func (s *server) suits(found facts, user string, databases, roles, standby bool)
 func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 	err := s.session(ctx, func(*session) error { return nil })
 	if absent := errors.Is(err, store.ErrAbsent); absent && existing {
-		return s.noRegistry(err)
+		return s.noRegistry()
 	} else if absent {
 		err = s.makeRegistry(ctx)
 	}
@@ -274,8 +274,8 @@ func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 	})
 }
 
-func (s *server) noRegistry(cause error) error {
-	return portico.WrapError(portico.KindNotFound, cause,
+func (s *server) noRegistry() error {
+	return portico.Errorf(portico.KindNotFound,
 		"There is no registry %s at %s. Mend the address, or begin with 'portico serve', which makes it.", s.database, s.address().url.Redacted())
 }
 

@@ -80,7 +80,9 @@ func (e *Engine) makeTemplate(ctx context.Context, a *session, name string, begu
 	if err != nil {
 		return err
 	}
-	return a.exec(statementLimit, "ALTER DATABASE "+quote(name)+" ALLOW_CONNECTIONS false")
+	// A pooler keeps the connection that we gave up, and nothing can be copied then.
+	return a.exec(statementLimit, "ALTER DATABASE "+quote(name)+" ALLOW_CONNECTIONS false",
+		"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "+literal(name))
 }
 
 // furnishTemplate gives the template our schema, and the app its empty one.

@@ -17,6 +17,8 @@ func appTests() []test {
 		{"a database that is ahead stays as it is", appAhead},
 		{"steps are taken once by many at once", appStepsAtOnce},
 		{"the app's database is in a backup", appRestored},
+		{"an app that is barred comes in again when it is admitted", appBarred},
+		{"a copy elsewhere has what the database has", appMoved},
 		{"the app's database outlives a reopening and goes with the portal", appGoes},
 	}
 }
@@ -150,4 +152,51 @@ func appRestored(s *suite) {
 	equal(s, "the number of databases", len(s.found()), 1)
 	s.no(s.Drop(s.Context(), copied.Place()))
 	equal(s, "what is left", len(s.found()), 0)
+}
+
+func appBarred(s *suite) {
+	id := s.create()
+	one := step(1, `CREATE TABLE notes (id BIGINT PRIMARY KEY)`)
+	_, err := s.app(id, one)
+	s.no(err)
+	h := s.handle(id)
+	for range 2 { // also an app that is out already
+		s.no(h.App().Bar(s.Context()))
+	}
+	h.Release()
+	version, err := s.app(id, one, step(2, `INSERT INTO notes VALUES (1)`))
+	s.no(err)
+	equal(s, "the version after it was barred", version, 2)
+}
+
+// appMoved is about engines with more than one place for a database.
+func appMoved(s *suite) {
+	mover, ok := s.Engine.(store.Mover)
+	if !ok {
+		return
+	}
+	id := s.create()
+	s.use(id, func(db store.Database) { s.no(set(db, "a", "1")) })
+	one := step(1, `CREATE TABLE notes (id BIGINT PRIMARY KEY)`)
+	_, err := s.app(id, one)
+	s.no(err)
+	h := s.handle(id)
+	s.no(h.App().Bar(s.Context()))
+	h.Release()
+	moved := id
+	moved.Generation++
+	for range 2 { // repeated, it finds what it made
+		s.no(mover.Copy(s.Context(), id.Place(), moved, nil))
+	}
+	s.is(mover.Copy(s.Context(), s.newIdentity().Place(), s.newIdentity(), nil), store.ErrAbsent)
+	s.use(moved, func(db store.Database) {
+		a, err := get(db, "a")
+		s.no(err)
+		equal(s, "a value in the copy", a, "1")
+	})
+	version, err := s.app(moved, one)
+	s.no(err)
+	equal(s, "the app's version in the copy", version, 1)
+	s.no(s.Drop(s.Context(), id.Place()))
+	s.handle(moved).Release()
 }
