@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -405,6 +406,9 @@ func TestDocumentsDrift(t *testing.T) {
 		t.Errorf("OpenAPI has\n%v\nroutes are\n%v", described, all)
 	}
 	markdown := string(w.Do("GET", "/docs/portal.md", "", nil).Body)
+	if tokens := utf8.RuneCountInString(markdown) / 4; tokens >= 4000 {
+		t.Errorf("portal.md takes a language model about %d tokens, want fewer than 4,000", tokens)
+	}
 	for name := range document.Components.Schemas {
 		if strings.HasPrefix(name, "Portal") && !strings.Contains(markdown, "`"+name) && !strings.Contains(markdown, name+" ") && !strings.Contains(markdown, "of "+name) {
 			t.Errorf("portal.md does not name %s", name)
