@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -200,6 +201,23 @@ func TestTreeIsPortable(t *testing.T) {
 	for text, want := range map[string]bool{"cd /wo" + "rk/x": true, "/fa" + "rm/": true, "net" + "/wo" + "rk/": false, "proxy.corp.example": true, "fine": false} {
 		if got := foreign([]byte(text), []string{"proxy.corp.example"}) != ""; got != want {
 			t.Errorf("foreign(%q) = %t", text, got)
+		}
+	}
+}
+
+// TestSchemaStepsAreOneRow: two branches that each add a step are each right,
+// and what they make together opens no registry.
+func TestSchemaStepsAreOneRow(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []string{"internal/store/schema/registry", "internal/store/schema/portal"} {
+		steps, err := filepath.Glob(filepath.Join(filepath.FromSlash(dir), "*.sql"))
+		if err != nil || len(steps) == 0 {
+			t.Fatalf("%s: %d steps, %v", dir, len(steps), err)
+		}
+		for i, step := range steps {
+			if want := fmt.Sprintf("%04d_", i+1); !strings.HasPrefix(filepath.Base(step), want) {
+				t.Errorf("%s: want %s", filepath.ToSlash(step), want)
+			}
 		}
 	}
 }

@@ -26,6 +26,7 @@ func guests() []attack {
 		{"A58 who has an account here", enumeration},
 		{"A60 a guest who was removed", removedGuest},
 		{"A62 fields that were not asked for", moreFields},
+		{"A52 a stolen copy and guests", stolenGuests},
 		{"A63 a portal made again", portalAgain},
 		{"A72 guessing a mailed code", guessedCodes},
 		{"A60 what a guest may is read once a request", oneRead},

@@ -141,9 +141,19 @@ func fixation(a *arena) {
 	a.comeIn(portal, victim)
 	b := a.comeIn(portal, thief)
 	before := b.Cookies(a.PortalURL(portal))["portico_session"]
+	// The browser's own session and the one in another portal end as well.
+	other, signIn := a.portalNamed("Fixed too"), a.Node.Control.SignInURL()
+	a.guests(a.Admin.Token, other, thief)
 	var page wiretest.Page
+	a.legit(func() { page = b.Get(a.PortalURL(other)) })
+	if !strings.Contains(page.Text(), thief) {
+		a.Fatalf("not in the other portal: %d %s", page.Status, page.Text())
+	}
+	left := a.Browser()
+	left.SetCookie(a.PortalURL(other), "portico_session", b.Cookies(a.PortalURL(other))["portico_session"])
+	left.SetCookie(signIn, "portico_session", b.Cookies(signIn)["portico_session"])
 	a.legit(func() {
-		page = b.Post(a.Node.Control.SignInURL()+"/sign-in", url.Values{"portal": {portal}, "email": {victim}, "password": {wiretest.Password}})
+		page = b.Post(signIn+"/sign-in", url.Values{"portal": {portal}, "email": {victim}, "password": {wiretest.Password}})
 	})
 	if !strings.Contains(page.Text(), victim) {
 		a.Fatalf("not signed in: %d %s", page.Status, page.Text())
@@ -157,6 +167,7 @@ func fixation(a *arena) {
 	if page := old.Get(a.PortalURL(portal)); strings.Contains(page.Text(), victim) || !strings.Contains(page.Text(), "Sign in to") {
 		a.Errorf("the session of before is worth %s", page.Text())
 	}
+	a.stranger(left, other, "with the sessions of before")
 	for _, forged := range []string{"", "x", after + "x", after[:len(after)-1], strings.ToUpper(after), "00000000000000000000000000." + strings.Repeat("A", 43)} {
 		other := a.Browser()
 		other.SetCookie(a.PortalURL(portal), "portico_session", forged)

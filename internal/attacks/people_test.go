@@ -9,6 +9,7 @@ import (
 	"net/mail"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"portico"
@@ -16,6 +17,7 @@ import (
 	"portico/internal/keyring"
 	render "portico/internal/mail"
 	"portico/internal/store"
+	"portico/internal/wiretest"
 )
 
 func people() []attack {
@@ -86,6 +88,55 @@ func stolenData(a *arena) {
 	}
 	a.expect(401, "GET", "/v1/auth/load", hash, nil)
 	a.expect(401, "GET", "/v1/auth/load", string(auth.PersonalToken)+hash[:49], nil)
+}
+
+// stolenGuests: of what lets a guest in, waiting or used, a copy of the data
+// holds nothing that lets anybody in.
+func stolenGuests(a *arena) {
+	portal, email := a.portalNamed("Copied"), "copied@example.com"
+	signIn := a.Node.Control.SignInURL()
+	var usable []string
+	keep := func(b *wiretest.Browser) {
+		for _, host := range []string{signIn, a.PortalURL(portal)} {
+			for name, value := range b.Cookies(host) {
+				usable = append(usable, value)
+				if name != "portico_session" { // which begins with its id
+					secret, _, _ := strings.Cut(value, ".")
+					usable = append(usable, secret)
+				}
+			}
+		}
+	}
+	b := a.comeIn(portal, email)
+	keep(b)
+	secret, hash := auth.NewSecret()
+	asking := a.Browser()
+	a.legit(func() {
+		code, _, err := a.Node.Control.Knock(a.Context(), b.Cookies(signIn)["portico_session"], portal, hash)
+		if err != nil || code == "" {
+			a.Fatalf("no way in: %q, %v", code, err)
+		}
+		usable = append(usable, secret, code)
+		asking.Get(a.PortalURL(portal)) // begins a way in
+		keep(asking)
+		asking.Submit(asking.Get(signIn+"/sign-in?portal="+portal), "mail-code", "email", email)
+		keep(asking)
+		asking.Submit(asking.Get(signIn+"/forgotten?portal="+portal), "forgotten", "email", email)
+	})
+	digits := a.Mail(email, store.TemplateCode).Code
+	usable = append(usable, tokenOf(a.Mail(email, store.TemplateReset).Link))
+	if len(usable) < 10 {
+		a.Fatalf("%d secrets to look for: %q", len(usable), usable)
+	}
+	for where, what := range a.onDisk(needles(usable)) {
+		a.Errorf("%s holds %s", where, what)
+	}
+	word := regexp.MustCompile(`\b` + digits + `\b`)
+	for key, row := range a.snapshot() {
+		if word.MatchString(row) {
+			a.Errorf("%s holds the mailed code", key)
+		}
+	}
 }
 
 // needles are the forms in which a secret can be stored and still be used:

@@ -361,13 +361,13 @@ func (c *Control) DeletePortal(ctx context.Context, by portico.Principal, once O
 // buryPortal is the transaction from which on the portal is no more: tombstone
 // and audit record, and everything that gave access to it.
 func buryPortal(tx *store.Tx, by portico.Principal, row store.PortalRow) (fence int64, err error) {
-	fence, row.Generation, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
+	row, err = tx.BeginDelete(row.ID, by.AccountID, by.RequestID, lifecycle.LeaseLife)
 	if err != nil {
 		return 0, err
 	}
 	err = tx.InsertTombstone(store.Tombstone{
 		DatabaseName: portico.DatabaseName(row.ID, row.Generation), PortalID: row.ID,
-		OrganizationID: row.OrganizationID, Reason: store.TombstoneDeleted, ActorID: by.AccountID,
+		OrganizationID: row.OrganizationID, Cluster: row.Cluster, Reason: store.TombstoneDeleted, ActorID: by.AccountID,
 	})
 	if err != nil {
 		return 0, err
@@ -381,7 +381,7 @@ func buryPortal(tx *store.Tx, by portico.Principal, row store.PortalRow) (fence 
 	}
 	e := event(by, portico.ActionPortalDeleted, row.ID, row.ID)
 	e.Detail = string(detail)
-	return fence, tx.InsertEvents(e)
+	return row.Fence, tx.InsertEvents(e)
 }
 
 // maxDescription is the longest description, in code points.

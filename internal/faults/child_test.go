@@ -42,6 +42,8 @@ type childConfig struct {
 	AppMigrations          string // folder of the steps of the app's schema
 	DatabaseURL, SecretKey string // of a registry in PostgreSQL
 
+	SMTPURL string // empty: mail waits
+
 	Drain time.Duration // before it ends in good order
 }
 
@@ -50,6 +52,9 @@ func (config childConfig) setup(c *node.Config, o *node.Options) {
 	o.Synchronous = config.Synchronous
 	c.PublicURL = "http://localhost:8010" // the same after each restart
 	c.AppMigrations, c.Drain = config.AppMigrations, config.Drain
+	if config.SMTPURL != "" {
+		c.SMTPURL, c.MailFrom = config.SMTPURL, "portals@example.com"
+	}
 	if config.DatabaseURL != "" {
 		c.DatabaseURL, c.SecretKey = config.DatabaseURL, config.SecretKey
 	}

@@ -31,6 +31,7 @@ func TestMail(t *testing.T) {
 		"F49 the mail server greylists for a day":                     greylisted,
 		"F50 three of a hundred recipients are refused":               refusedRecipients,
 		"F51 the connection is cut after a mail's end":                cutAfterData,
+		"F51 the node is killed after a mail's end":                   senderKilled,
 		"F52 a mail domain that never answers delays nobody else":     tarpit,
 		"F52 a mail server that greets by one byte, then none":        slowGreeting,
 		"F52 a certificate that nobody signed, and no TLS at all":     noTLS,

@@ -161,11 +161,12 @@ func (w *world) portal(n *node) store.PortalRow {
 func (w *world) bury(row store.PortalRow) (fence int64) {
 	w.Helper()
 	w.update(func(tx *store.Tx) (err error) {
-		if fence, row.Generation, err = tx.BeginDelete(row.ID, "user_a", "req_2", LeaseLife); err != nil {
+		if row, err = tx.BeginDelete(row.ID, "user_a", "req_2", LeaseLife); err != nil {
 			return err
 		}
+		fence = row.Fence
 		return tx.InsertTombstone(store.Tombstone{
-			DatabaseName: database(row), PortalID: row.ID, OrganizationID: row.OrganizationID, Reason: store.TombstoneDeleted, ActorID: "user_a",
+			DatabaseName: database(row), PortalID: row.ID, OrganizationID: row.OrganizationID, Cluster: row.Cluster, Reason: store.TombstoneDeleted, ActorID: "user_a",
 		})
 	})
 	return fence

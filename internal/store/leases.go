@@ -90,14 +90,20 @@ func (tx *Tx) MarkUnavailable(portalID string, generation int, unavailable bool,
 }
 
 // BeginDelete moves a portal that reads find to deleting, takes its lease from
-// whoever holds it, and returns the fencing number and the generation of the
-// database that the portal had at that moment.
-func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duration) (fence int64, generation int, err error) {
-	err = tx.q.QueryRow(`UPDATE portals SET state = 'deleting', fence = fence + 1, lease_until = $2,
+// whoever holds it, and returns the row: the fencing number, and which database
+// of which server it had at that moment.
+func (tx *Tx) BeginDelete(portalID, actorID, requestID string, life time.Duration) (PortalRow, error) {
+	n, err := tx.q.Exec(`UPDATE portals SET state = 'deleting', fence = fence + 1, lease_until = $2,
 		attempts = 0, last_error = '', request_id = $3, version = version + 1, modified_at = $4, modified_by = $5
-		WHERE id = $1 AND state IN ('active', 'unavailable') RETURNING fence, generation`,
-		portalID, micros(tx.Now.Add(life)), requestID, micros(tx.Now), actorID).Scan(&fence, &generation)
-	return fence, generation, notFound(err)
+		WHERE id = $1 AND state IN ('active', 'unavailable')`,
+		portalID, micros(tx.Now.Add(life)), requestID, micros(tx.Now), actorID)
+	if err != nil {
+		return PortalRow{}, err
+	}
+	if n != 1 {
+		return PortalRow{}, notFound(sql.ErrNoRows)
+	}
+	return tx.PortalByID(portalID)
 }
 
 // DeletePortalRow removes a portal and its organization, and what is known of

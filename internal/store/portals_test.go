@@ -82,7 +82,10 @@ func TestUpdatePortalOfAnOldRow(t *testing.T) {
 			return tx.UpdatePortal(row)
 		},
 		"deleted": func(tx *store.Tx, row store.PortalRow) error {
-			_, _, err := tx.BeginDelete(row.ID, "user_a", "req_1", 0)
+			deleting, err := tx.BeginDelete(row.ID, "user_a", "req_1", 0)
+			if err == nil && (deleting.State != portico.PortalDeleting || deleting.Fence != row.Fence+1 || deleting.Cluster != row.Cluster) {
+				t.Errorf("%+v began to be deleted as %+v", row, deleting)
+			}
 			return err
 		},
 	} {
