@@ -255,6 +255,34 @@ func TestRunnerSignsIn(t *testing.T) {
 	keeps(t, tab, shared.admin().Password)
 }
 
+// TestRunnerByConsole runs an operation, and deletes what it made, as who is
+// signed in to the console: nothing is pasted, and nothing of it is kept.
+func TestRunnerByConsole(t *testing.T) {
+	t.Parallel()
+	tab := signedIn(t, shared.tab(t, Wide), shared.admin())
+	tab.Open("/docs/portal")
+	create, del := runner{tab, opCreate}, runner{tab, opDelete}
+	create.fill("name", "By the session")
+	create.send("201")
+	var portal struct{ ID, Name string }
+	create.body(&portal)
+	del.fill("portal_id", portal.ID)
+	tab.Click(opDelete + " form .primary")
+	del.sure(portal.Name)
+	del.answered("200")
+	if value := tab.Value("#token"); value != "" {
+		t.Errorf("the page shows the token %q", value)
+	}
+	keeps(t, tab, "eyJ") // how every access token begins
+	tab.Click("nav[aria-label=Main] a[href='/']")
+	tab.Click("details.account summary")
+	tab.Click(".menu button")
+	tab.Wait("#password")
+	tab.Open("/docs/portal")
+	create.send("401")
+	tab.WaitText(opCreate+" [data-answer]", "sign in to the console first")
+}
+
 // TestCopyPage copies a page as Markdown.
 func TestCopyPage(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"portico"
 	"portico/internal/control"
+	"portico/internal/node"
 )
 
 // clusterRow is a cluster as it is printed.
@@ -98,27 +100,13 @@ func (p *program) urlFrom(arg string) (string, error) {
 
 func (p *program) newClusterList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List the servers, oldest first", Args: takes()}
-	addOutput(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		form, err := checkOutput(c)
-		if err != nil {
-			return err
-		}
-		core, err := p.openCore(c, false)
-		if err != nil {
-			return err
-		}
-		defer core.Close()
-		all, err := core.Control.Clusters(c.Context())
-		if err != nil {
-			return err
-		}
-		var rows []clusterRow
+	listing(p, c, clusterColumns(), func(ctx context.Context, core *node.Core) (rows []clusterRow, err error) {
+		all, err := core.Control.Clusters(ctx)
 		for _, cluster := range all {
 			rows = append(rows, clusterRowOf(cluster))
 		}
-		return printList(p, form, rows, clusterColumns())
-	}
+		return rows, err
+	})
 	return c
 }
 

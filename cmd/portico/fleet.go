@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os/signal"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"portico"
+	"portico/internal/node"
 	"portico/internal/store"
 )
 
@@ -117,23 +119,9 @@ func (p *program) newFleetStatus() *cobra.Command {
 		Long: `Show, of every portal, the versions of its database's schemas when they were last
 looked at (ours, and the app's), how often the last migration failed, and why.`,
 	}
-	addOutput(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		form, err := checkOutput(c)
-		if err != nil {
-			return err
-		}
-		core, err := p.openCore(c, false)
-		if err != nil {
-			return err
-		}
-		defer core.Close()
-		var rows []fleetRow
-		err = core.Lifecycle.Fleet(c.Context(), func(r store.FleetRow) { rows = append(rows, fleetRowOf(r)) })
-		if err != nil {
-			return err
-		}
-		return printList(p, form, rows, fleetColumns())
-	}
+	listing(p, c, fleetColumns(), func(ctx context.Context, core *node.Core) (rows []fleetRow, err error) {
+		err = core.Lifecycle.Fleet(ctx, func(r store.FleetRow) { rows = append(rows, fleetRowOf(r)) })
+		return rows, err
+	})
 	return c
 }

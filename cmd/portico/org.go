@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"portico"
 	"portico/internal/control"
+	"portico/internal/node"
 )
 
 // organizationRow is an organization as it is printed.
@@ -81,26 +83,12 @@ func (p *program) newOrgCreate() *cobra.Command {
 
 func (p *program) newOrgList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "List organizations and sandboxes, oldest first", Args: takes()}
-	addOutput(c)
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		form, err := checkOutput(c)
-		if err != nil {
-			return err
-		}
-		core, err := p.openCore(c, false)
-		if err != nil {
-			return err
-		}
-		defer core.Close()
-		all, err := core.Control.Organizations(c.Context())
-		if err != nil {
-			return err
-		}
-		var rows []organizationRow
+	listing(p, c, organizationColumns(), func(ctx context.Context, core *node.Core) (rows []organizationRow, err error) {
+		all, err := core.Control.Organizations(ctx)
 		for _, o := range all {
 			rows = append(rows, rowOf(o))
 		}
-		return printList(p, form, rows, organizationColumns())
-	}
+		return rows, err
+	})
 	return c
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"portico/internal/node"
 )
 
 // column is a column of what a command lists: its heading, and what of a row
@@ -52,6 +55,27 @@ func printList[T any](p *program, form string, rows []T, columns []column[T]) er
 		return printJSON(p.stdout, rows)
 	}
 	return printRows(p, form, rows, columns)
+}
+
+// listing gives a command the action of printing the rows that read finds.
+func listing[T any](p *program, c *cobra.Command, columns []column[T], read func(context.Context, *node.Core) ([]T, error)) {
+	addOutput(c)
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		form, err := checkOutput(c)
+		if err != nil {
+			return err
+		}
+		core, err := p.openCore(c, false)
+		if err != nil {
+			return err
+		}
+		defer core.Close()
+		rows, err := read(c.Context(), core)
+		if err != nil {
+			return err
+		}
+		return printList(p, form, rows, columns)
+	}
 }
 
 // printOne prints what a command made.

@@ -2,9 +2,7 @@ package auth
 
 import (
 	"context"
-	"database/sql"
 	"log/slog"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +10,7 @@ import (
 	"portico/internal/keyring"
 	"portico/internal/store"
 	"portico/internal/store/sqlite"
+	"portico/internal/store/storetest"
 )
 
 // world is an Auth over a registry in a temporary folder.
@@ -24,55 +23,7 @@ type world struct {
 	store *store.Store
 
 	hasher     *Hasher
-	statements *statements
-}
-
-// watched is an engine whose registry counts the statements that it runs.
-type watched struct {
-	store.Engine
-
-	registry *statements
-}
-
-func (w watched) Registry() store.Database { return w.registry }
-
-type statements struct {
-	store.Database
-
-	count atomic.Int64
-}
-
-func (s *statements) View(ctx context.Context, fn func(store.SQL) error) error {
-	return s.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
-}
-
-func (s *statements) Look(ctx context.Context, fn func(store.SQL) error) error {
-	return s.Database.Look(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
-}
-
-func (s *statements) Update(ctx context.Context, fn func(store.SQL) error) error {
-	return s.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, s}) })
-}
-
-type counted struct {
-	store.SQL
-
-	in *statements
-}
-
-func (c counted) Exec(query string, args ...any) (int64, error) {
-	c.in.count.Add(1)
-	return c.SQL.Exec(query, args...)
-}
-
-func (c counted) Query(query string, args ...any) (*sql.Rows, error) {
-	c.in.count.Add(1)
-	return c.SQL.Query(query, args...)
-}
-
-func (c counted) QueryRow(query string, args ...any) *sql.Row {
-	c.in.count.Add(1)
-	return c.SQL.QueryRow(query, args...)
+	statements *storetest.Counter
 }
 
 const goodPassword = "seven grey herons over Ostrava"
@@ -90,8 +41,8 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	w.statements = &statements{Database: engine.Registry()}
-	if w.store, err = store.New(watched{engine, w.statements}, w.clock.Now, w.ids); err != nil {
+	w.statements = new(storetest.Counter)
+	if w.store, err = store.New(w.statements.Watch(engine), w.clock.Now, w.ids); err != nil {
 		t.Fatal(err)
 	}
 	w.ring, _ = keyring.Generate()

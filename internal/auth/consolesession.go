@@ -12,6 +12,7 @@ import (
 
 // ConsoleAudience is the audience of administrators' sessions in the console:
 // their cookies are worth nothing to the API, and its tokens nothing here.
+// ConsoleAccess is the one way from the first to the second.
 const ConsoleAudience = "portico-console"
 
 // ConsoleLife is how long a session of the console lasts: a working day, after
@@ -66,4 +67,12 @@ func (a *Auth) ConsoleSession(ctx context.Context, value string) (portico.Princi
 		return portico.Principal{}, refuse("the account is no member of the organization any more")
 	}
 	return holder.Principal, nil
+}
+
+// ConsoleAccess returns an access token of a session of the console, for pages
+// of the same origin that run operations of the API: as short-lived as any, with
+// nothing to renew it by, and worth nothing once the session ends.
+func (a *Auth) ConsoleAccess(by portico.Principal) (string, error) {
+	token, _, err := a.access.Issue(by.AccountID, by.OrganizationID, by.SessionID)
+	return token, err
 }

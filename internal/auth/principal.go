@@ -66,7 +66,8 @@ func (a *Auth) session(ctx context.Context, token string) (portico.Principal, er
 	if err != nil {
 		return portico.Principal{}, refuseAbsent(err)
 	}
-	live := holder.Proven && a.store.Now().Before(s.ExpiresAt) && s.Audience == AccessTokenAudience
+	ours := s.Audience == AccessTokenAudience || s.Audience == ConsoleAudience // by ConsoleAccess
+	live := holder.Proven && a.store.Now().Before(s.ExpiresAt) && ours
 	if !live || claims.AccountID != s.AccountID || claims.OrganizationID != s.OrganizationID {
 		return portico.Principal{}, refuse("the session ended, or is another's")
 	}

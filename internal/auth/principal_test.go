@@ -313,9 +313,9 @@ func TestOneStatement(t *testing.T) {
 		{"nonsense", "nonsense", 0},
 		{"a malformed personal token", string(PersonalToken) + "x", 0},
 	} {
-		before := w.statements.count.Load()
+		before := w.statements.Count()
 		_, _ = w.principal(tt.credential)
-		if n := w.statements.count.Load() - before; n != tt.statements {
+		if n := w.statements.Count() - before; n != tt.statements {
 			t.Errorf("%s: %d statements, want %d", tt.name, n, tt.statements)
 		}
 	}

@@ -51,12 +51,12 @@ func TestSignIn(t *testing.T) { //nolint:tparallel // the cases are counted on o
 		{"proven, without a password", "bare@example.com", goodPassword, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before, statements := w.hasher.Count(), w.statements.count.Load()
+			before, statements := w.hasher.Count(), w.statements.Count()
 			proof, err := w.SignIn(t.Context(), tt.email, tt.password, "192.0.2.1")
 			if n := w.hasher.Count() - before; n != 1 {
 				t.Errorf("%d hashes, want 1", n)
 			}
-			if n := w.statements.count.Load() - statements; n != 2 {
+			if n := w.statements.Count() - statements; n != 2 {
 				t.Errorf("%d statements, want 2", n)
 			}
 			if !tt.ok {

@@ -28,12 +28,19 @@ type auditLog struct {
 	Errors                 fieldErrors
 }
 
-func (c *Console) showAudit(q *request) error {
+// auditLogOf returns the log that a request asks for, without records yet, and
+// what finds them.
+func auditLogOf(q *request) (auditLog, store.EventFilter, error) {
 	log := auditLog{
 		Action: q.query("action"), Actor: q.query("actor"), Subject: q.query("subject"),
 		From: q.query("from"), Until: q.query("until"), Actions: portico.Actions(),
 	}
 	filter, err := log.filter()
+	return log, filter, err
+}
+
+func (c *Console) showAudit(q *request) error {
+	log, filter, err := auditLogOf(q)
 	if err != nil {
 		return err
 	}
@@ -88,11 +95,7 @@ func day(s string) (time.Time, error) {
 
 // exportAudit answers with all records that the filter finds.
 func (c *Console) exportAudit(q *request) error {
-	log := auditLog{
-		Action: q.query("action"), Actor: q.query("actor"), Subject: q.query("subject"),
-		From: q.query("from"), Until: q.query("until"), Actions: portico.Actions(),
-	}
-	filter, err := log.filter()
+	_, filter, err := auditLogOf(q)
 	if err != nil {
 		return err
 	}

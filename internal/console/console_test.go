@@ -33,7 +33,7 @@ func TestMainPath(t *testing.T) {
 	if p := b.post("/sign-in", "email", w.Admin.Email, "password", wiretest.Password, "next", "/portals?q=x"); p.location != "/portals?q=x" {
 		t.Errorf("signed in: %d %s", p.status, p.location)
 	}
-	b.want(b.get("/portals"), http.StatusOK, "No portals yet", "portico portal create", "curl -s", "/v1/portal")
+	first := b.want(b.get("/portals"), http.StatusOK, "No portals yet", "portico portal create", "curl -s", "/v1/portal")
 	b.want(b.get("/portals/new?name=Caf%C3%A9+Partners"), http.StatusOK, "cafe-partners.localhost")
 	b.want(b.post("/portals", "name", "  "), http.StatusUnprocessableEntity, "The name is blank")
 	b.want(b.post("/portals", "name", "A", "custom_domain", "10.0.0.1"), http.StatusUnprocessableEntity, "not an IP address", `value="A"`)
@@ -42,6 +42,11 @@ func TestMainPath(t *testing.T) {
 	home := b.get("/portals/" + portal + "/guests")
 	if !strings.Contains(home.text, "&lt;Acme&gt; &amp; Co") || !strings.Contains(home.text, "No guests yet") {
 		t.Errorf("the new portal: %s", home.text)
+	}
+	for _, empty := range []page{first, home} { // says one thing to do next
+		if n := strings.Count(empty.text, `class="button primary"`); n != 1 {
+			t.Errorf("%d buttons ask to be pressed first: %s", n, words(empty.text))
+		}
 	}
 
 	preview := b.goes(b.post("/portals/"+portal+"/invite", "list", "ada@example.com,Ada,Lovelace\nbob@@example.com\nada@example.com\nnobody", "mail", "yes"), "/portals/"+portal+"/imports/imp_")
@@ -401,4 +406,45 @@ func TestQueries(t *testing.T) {
 		}
 	}
 	t.Log(few)
+}
+
+// TestLentToken: a session of the console gives its pages an access token,
+// which is good for the API as long as the session lasts and for nothing else.
+func TestLentToken(t *testing.T) {
+	t.Parallel()
+	w := wiretest.Start(t)
+	b := newBrowser(t, w).signIn(w.Admin.Email)
+	lent := b.want(b.post("/session/token"), http.StatusOK, `{"access_token":"`)
+	if kind, kept := lent.header.Get("Content-Type"), lent.header.Get("Cache-Control"); kind != "application/json" || kept != "no-store" {
+		t.Errorf("the answer is %s, %s", kind, kept)
+	}
+	_, token, _ := strings.Cut(lent.text, `:"`)
+	token, _, _ = strings.Cut(token, `"`)
+	api := func(want int) {
+		t.Helper()
+		if a := w.Do("GET", "/v1/portal", token, nil); a.Status != want {
+			t.Errorf("the API answers %d, want %d", a.Status, want)
+		}
+	}
+	api(http.StatusOK)
+	if a := w.Do("POST", "/v1/oauth2/refresh", "", `{"refresh_token":"`+token+`"}`); a.Status != http.StatusUnauthorized {
+		t.Errorf("it renews itself: %d", a.Status)
+	}
+	for what, change := range map[string]func(http.Header){
+		"a sibling":       func(h http.Header) { h.Set("Origin", "http://portal.localhost"); h.Set("Sec-Fetch-Site", "same-site") },
+		"another site":    func(h http.Header) { h.Set("Origin", "https://evil.example"); h.Set("Sec-Fetch-Site", "cross-site") },
+		"an opaque one":   func(h http.Header) { h.Set("Origin", "null") },
+		"one that is not": func(h http.Header) { h.Del("Origin") },
+	} {
+		p := b.send("POST", "/session/token", nil, func(r *http.Request) { change(r.Header) })
+		if p.status != http.StatusForbidden || strings.Contains(p.text, "access_token") {
+			t.Errorf("%s: %d %s", what, p.status, p.text)
+		}
+	}
+	b.want(b.get("/session/token"), http.StatusMethodNotAllowed)
+	b.post("/sign-out")
+	api(http.StatusUnauthorized)
+	if p := b.post("/session/token"); p.status != http.StatusSeeOther || strings.Contains(p.text, "access_token") {
+		t.Errorf("nobody: %d %s", p.status, p.text)
+	}
 }

@@ -21,6 +21,7 @@ func (c *Console) routes() []Route {
 		{Method: "GET", Path: "/setup/{token}", open: true, handle: c.showSetup},
 		{Method: "POST", Path: "/setup/{token}", open: true, handle: c.setUp},
 		{Method: "POST", Path: "/sign-out", open: true, handle: c.signOut},
+		{Method: "POST", Path: "/session/token", handle: c.lendToken},
 		{Method: "GET", Path: "/organizations", handle: c.showOrganizations},
 		{Method: "POST", Path: "/organizations", handle: c.switchOrganization},
 

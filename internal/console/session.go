@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"portico"
@@ -89,6 +90,28 @@ func (c *Console) signOut(q *request) error {
 	}
 	q.clearCookie()
 	return q.seeOther("/sign-in?did=signed-out")
+}
+
+// lendToken answers a script of a page of the same origin, which runs operations
+// of the API for who is signed in, with an access token. It is a POST that only
+// such a page can send, and whose answer only such a page can read. Who is not
+// signed in is sent to sign in, as from any page.
+func (c *Console) lendToken(q *request) error {
+	token, err := c.config.Auth.ConsoleAccess(q.by)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(map[string]string{"access_token": token})
+	if err != nil {
+		return err
+	}
+	h := q.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	_, _ = q.w.Write(body) // a reader that went away is nobody's error
+	return nil
 }
 
 func (c *Console) showOrganizations(q *request) error {

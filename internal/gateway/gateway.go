@@ -146,7 +146,7 @@ type hostKey struct{}
 // ServeHTTP answers for every host but the public one.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
-	q := &request{w: &recorder{ResponseWriter: w}, r: r, id: strings.ToLower(rand.Text())}
+	q := &request{w: &web.Recorder{ResponseWriter: w}, r: r, id: strings.ToLower(rand.Text())}
 	w.Header().Set("X-Request-Id", q.id)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	kind, host := g.config.Hosts.Find(r.Host)
@@ -251,32 +251,6 @@ func (q *request) form() error {
 
 func (q *request) value(name string) string { return q.r.PostForm.Get(name) }
 
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *recorder) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *recorder) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(p)
-}
-
-// Unwrap is for http.ResponseController.
-func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
 // finish answers for a handler that panicked, and tells log and metrics. No
 // path is told: it may hold a token.
 func (g *Gateway) finish(q *request, began time.Time) {
@@ -285,13 +259,13 @@ func (g *Gateway) finish(q *request, began time.Time) {
 			panic(cause)
 		}
 		g.config.Log.Error("a handler panicked", "request", q.id, "cause", cause, "stack", string(debug.Stack()))
-		if w, ok := q.w.(*recorder); ok && w.status == 0 {
+		if w, ok := q.w.(*web.Recorder); ok && w.Status == 0 {
 			g.fail(q, portico.Errorf(portico.KindInternal, "a panic"))
 		}
 	}
 	status := 0
-	if w, ok := q.w.(*recorder); ok {
-		status = w.status
+	if w, ok := q.w.(*web.Recorder); ok {
+		status = w.Status
 	}
 	took := time.Since(began)
 	if g.config.Observe != nil {

@@ -25,6 +25,7 @@ import (
 	"portico/internal/auth"
 	"portico/internal/control"
 	"portico/internal/keyring"
+	"portico/internal/web"
 )
 
 // Config is what the API needs.
@@ -111,7 +112,7 @@ func New(config Config) (*API, error) {
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	id := requestID(r)
-	answer := &recorder{ResponseWriter: w}
+	answer := &web.Recorder{ResponseWriter: w}
 	h := w.Header()
 	h.Set("X-Request-Id", id)
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -132,23 +133,23 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // finish answers for a handler that panicked, and tells log and metrics.
-func (a *API) finish(w *recorder, r *http.Request, began time.Time, id string) {
+func (a *API) finish(w *web.Recorder, r *http.Request, began time.Time, id string) {
 	if cause := recover(); cause != nil {
 		if cause == http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
 			panic(cause)
 		}
 		a.config.Log.Error("a handler panicked", "request", id, "cause", cause, "stack", string(debug.Stack()))
-		if w.status == 0 {
+		if w.Status == 0 {
 			writeError(w, errInternal)
 		}
 	}
 	took := time.Since(began)
 	if a.config.Observe != nil {
-		a.config.Observe(r.Pattern, w.status, took)
+		a.config.Observe(r.Pattern, w.Status, took)
 	}
 	a.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request", id), slog.String("method", r.Method), slog.String("route", r.Pattern),
-		slog.Int("status", w.status), slog.Duration("took", took))
+		slog.Int("status", w.Status), slog.Duration("took", took))
 }
 
 // cleanPath reports whether the path is one that a route could have: ServeMux
@@ -195,29 +196,6 @@ func requestID(r *http.Request) string {
 	}
 	return id
 }
-
-// recorder remembers the status of an answer.
-type recorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
-		r.status = status
-	}
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(b []byte) (int, error) {
-	if r.status == 0 {
-		r.status = http.StatusOK
-	}
-	return r.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 // Routes returns the method, path and needed scope of each route, for the
 // tests that hold them against the authorization matrix.

@@ -74,6 +74,19 @@ func selectIn(q SQL, query func(list string) string, fixed []any, values []strin
 	return nil
 }
 
+// selectSet is selectIn for a query that ends in IN and returns the values that
+// it finds.
+func selectSet(q SQL, query string, fixed []any, values []string) (map[string]bool, error) {
+	found := map[string]bool{}
+	err := selectIn(q, func(list string) string { return query + list }, fixed, values, func(row scanner) error {
+		var value string
+		err := row.Scan(&value)
+		found[value] = true
+		return err
+	})
+	return found, err
+}
+
 func scanAll(q SQL, query string, args []any, scan func(scanner) error) error {
 	rows, err := q.Query(query, args...)
 	if err != nil {

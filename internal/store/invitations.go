@@ -225,30 +225,12 @@ func (tx *Tx) AcceptInvitation(i portico.Invitation) (bool, error) {
 
 // MembersOf returns which accounts are members of an organization.
 func (tx *Tx) MembersOf(organizationID string, accountIDs []string) (map[string]bool, error) {
-	found := make(map[string]bool, len(accountIDs))
-	err := selectIn(tx.q, func(list string) string {
-		return `SELECT account_id FROM memberships WHERE organization_id = $1 AND account_id IN ` + list
-	}, []any{organizationID}, accountIDs, func(row scanner) error {
-		var id string
-		err := row.Scan(&id)
-		found[id] = true
-		return err
-	})
-	return found, err
+	return selectSet(tx.q, `SELECT account_id FROM memberships WHERE organization_id = $1 AND account_id IN `, []any{organizationID}, accountIDs)
 }
 
 // BlockedAddresses returns which of the canonical addresses mail may not go to.
 func (tx *Tx) BlockedAddresses(keys []string) (map[string]bool, error) {
-	found := map[string]bool{}
-	err := selectIn(tx.q, func(list string) string {
-		return `SELECT email_key FROM blocked_addresses WHERE email_key IN ` + list
-	}, nil, keys, func(row scanner) error {
-		var key string
-		err := row.Scan(&key)
-		found[key] = true
-		return err
-	})
-	return found, err
+	return selectSet(tx.q, `SELECT email_key FROM blocked_addresses WHERE email_key IN `, nil, keys)
 }
 
 // BlockAddress bars mail to a canonical address, and reports whether it was not
@@ -279,17 +261,9 @@ func (tx *Tx) CountGuests(organizationID string) (int, error) {
 
 // CountedGuests returns which accounts CountGuests counts.
 func (tx *Tx) CountedGuests(organizationID string, accountIDs []string) (map[string]bool, error) {
-	found := map[string]bool{}
-	err := selectIn(tx.q, func(list string) string {
-		return `SELECT i.account_id FROM organizations o JOIN invitations i ON i.portal_id = o.id
-			WHERE o.parent_id = $1 AND o.kind = 'portal' AND i.state IN ('pending', 'accepted', 'bounced') AND i.account_id IN ` + list
-	}, []any{organizationID}, accountIDs, func(row scanner) error {
-		var id string
-		err := row.Scan(&id)
-		found[id] = true
-		return err
-	})
-	return found, err
+	return selectSet(tx.q, `SELECT i.account_id FROM organizations o JOIN invitations i ON i.portal_id = o.id
+		WHERE o.parent_id = $1 AND o.kind = 'portal' AND i.state IN ('pending', 'accepted', 'bounced') AND i.account_id IN `,
+		[]any{organizationID}, accountIDs)
 }
 
 // RemoveGuest deletes what gives an account access to a portal, now or later:

@@ -29,23 +29,23 @@ func (p *Pages) Watch(observe func(route string, status int, took time.Duration)
 		id := strings.ToLower(rand.Text())
 		w.Header().Set("X-Request-Id", id)
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, id))
-		answer := &watched{ResponseWriter: w}
+		answer := &Recorder{ResponseWriter: w}
 		defer func() {
 			if cause := recover(); cause != nil {
 				if cause == http.ErrAbortHandler { //nolint:errorlint // compared as net/http does
 					panic(cause)
 				}
 				p.config.Log.Error("a page panicked", "request", id, "cause", cause, "stack", string(debug.Stack()))
-				if answer.status == 0 {
+				if answer.Status == 0 {
 					p.Fail(answer, r, broken)
 				}
 			}
 			took := time.Since(began)
 			if observe != nil {
-				observe(r.Pattern, answer.status, took)
+				observe(r.Pattern, answer.Status, took)
 			}
 			p.config.Log.LogAttrs(r.Context(), slog.LevelInfo, "page", slog.String("request", id),
-				slog.String("method", r.Method), slog.String("route", r.Pattern), slog.Int("status", answer.status), slog.Duration("took", took))
+				slog.String("method", r.Method), slog.String("route", r.Pattern), slog.Int("status", answer.Status), slog.Duration("took", took))
 		}()
 		if !cleanPath(r) {
 			p.Fail(answer, r, NoPage())
@@ -69,28 +69,3 @@ func cleanPath(r *http.Request) bool {
 	p := r.URL.Path
 	return strings.HasPrefix(p, "/") && p == path.Clean(p) && strings.Count(p, "/") == strings.Count(r.URL.EscapedPath(), "/")
 }
-
-// watched remembers the status of an answer.
-type watched struct {
-	http.ResponseWriter
-	status int
-}
-
-// WriteHeader implements http.ResponseWriter.
-func (w *watched) WriteHeader(status int) {
-	if w.status == 0 {
-		w.status = status
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Write implements http.ResponseWriter.
-func (w *watched) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	return w.ResponseWriter.Write(b)
-}
-
-// Unwrap lets http.ResponseController reach the connection.
-func (w *watched) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -38,6 +38,7 @@ func ConsoleRows() []ConsoleRow {
 		{Method: "POST", Path: "/sign-in", Form: "email=nobody@example.com&password=x", None: 401, Admin: 401, Manager: 401, Member: 401},
 		{Method: "GET", Path: "/setup/{token}", None: gone, Admin: gone, Manager: gone, Member: gone},
 		{Method: "POST", Path: "/setup/{token}", None: gone, Admin: gone, Manager: gone, Member: gone},
+		{Method: "POST", Path: "/session/token", Admin: ok, Manager: ok, Member: ok},
 		{Method: "GET", Path: "/organizations", Admin: ok, Manager: ok, Member: ok},
 		{Method: "POST", Path: "/organizations", Form: "id=org_unknown", Admin: gone, Manager: gone, Member: gone},
 		{Method: "GET", Path: "/tokens", Admin: ok, Manager: ok, Member: ok},

@@ -1,37 +1,13 @@
 package wiretest_test
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 
-	"portico/internal/store/postgres/pgtest"
 	"portico/internal/wiretest"
 )
 
-// TestPostgreSQL runs every test of this package again, in a process of its
-// own, with the registry and the portals in PostgreSQL.
+// TestPostgreSQL runs every test of this package again.
 func TestPostgreSQL(t *testing.T) {
-	if os.Getenv(wiretest.ServerVar) != "" {
-		t.Skip("this is that process") // it must not start itself
-	}
-	if testing.Short() {
-		t.Skip("a server is started") // which is not quick
-	}
 	t.Parallel()
-	server, err := pgtest.Start(t.Context(), "fsync = off", "max_connections = 400")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.timeout=20m", "-test.shuffle=on")
-	cmd.Env = append(os.Environ(), wiretest.ServerVar+"="+server.URL(pgtest.Owner, "postgres"))
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Errorf("%v\n%s", err, out)
-	}
+	wiretest.RunOnPostgreSQL(t, "-test.timeout=20m", "-test.shuffle=on")
 }

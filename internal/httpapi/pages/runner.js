@@ -1,5 +1,7 @@
 // The API Runner: sends the operations of this page to the server that the page
 // came from, and to no other. The token is in the memory of this page alone.
+// Without one it asks for one at each call, by the reader's session in the
+// console, and forgets it with the answer.
 
 const token = document.getElementById("token");
 for (const element of document.querySelectorAll("[data-scripted]")) element.hidden = false;
@@ -81,9 +83,19 @@ function address(runner, asked) {
   return path + (query && "?" + query);
 }
 
-function ask(runner, method, path, body, key) {
+// credential returns the token to send: what was pasted, or one that the console
+// lends to who is signed in there; empty without either.
+async function credential() {
+  const pasted = token.value.trim();
+  if (pasted) return pasted;
+  const answer = await fetch("/session/token", { method: "POST", body: new URLSearchParams(), credentials: "same-origin", cache: "no-store", redirect: "manual" });
+  return answer.ok ? (await answer.json()).access_token : "";
+}
+
+async function ask(runner, method, path, body, key) {
   const headers = { Accept: "application/json" };
-  if (token.value && !("public" in runner.dataset)) headers.Authorization = "Bearer " + token.value.trim();
+  const bearer = "public" in runner.dataset ? "" : await credential();
+  if (bearer) headers.Authorization = "Bearer " + bearer;
   if (body !== undefined) headers["Content-Type"] = "form" in runner.dataset ? "application/x-www-form-urlencoded" : "application/json";
   if (key) headers["Idempotency-Key"] = key;
   return fetch(path, { method, headers, body, credentials: "omit", cache: "no-store", redirect: "error", referrerPolicy: "no-referrer" });
@@ -159,6 +171,7 @@ async function show(runner, answer, took) {
   body.setAttribute("aria-label", "Body");
   place.replaceChildren(line, headers, body);
   if (pretty.length > shownAtMost) place.append(element("p", "quiet", `The first ${shownAtMost.toLocaleString("en")} characters are shown.`));
+  if (answer.status === 401 && !token.value) place.append(element("p", "quiet", "Paste a token at the top of this page, sign in there, or sign in to the console first."));
   if (answer.ok && read?.access_token) {
     token.value = read.access_token;
     place.prepend(element("p", "", "The runners on this page now use this access token."));
