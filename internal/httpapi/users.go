@@ -134,6 +134,7 @@ func (a *API) listUsers(q *request, in page) error {
 	out := newArray(q)
 	sent := 0
 	var last portico.PortalUser // of those sent: where the next page begins after
+	var v userAnswer            // one for all: encoding moves it to the heap
 	err = a.control.Guests(q.ctx(), q.by, q.param("portal_id"), filter, func(page control.GuestPage) error {
 		users := page.Users
 		if at.Limit > 0 && sent+len(users) == at.Limit {
@@ -154,7 +155,7 @@ func (a *API) listUsers(q *request, in page) error {
 		}
 		for i := range users {
 			status := users[i].StatusAt(page.Now)
-			v := userAnswer{
+			v = userAnswer{
 				PortalUser: users[i], name: users[i].Name(), status: string(status), active: status == portico.GuestActive,
 				guest: true, portalID: page.Portal.ID, orgs: page.Portal.OrganizationID,
 			}

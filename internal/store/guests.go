@@ -181,7 +181,8 @@ func usersBetween(ctx context.Context, portal Handle, after, last string) (map[s
 	err := portal.View(ctx, func(q SQL) error {
 		return scanAll(q, `SELECT `+userColumns+` FROM users WHERE user_id > $1 AND (user_id <= $2 OR $2 = '')`,
 			[]any{after, last}, func(row scanner) error {
-				u, err := scanUser(row)
+				var u portico.PortalUser
+				err := scanUser(row, &u)
 				users[u.ID] = u
 				return err
 			})
@@ -309,9 +310,8 @@ func Users(ctx context.Context, portal Database, filter UserFilter) ([]portico.P
 	err := portal.Look(ctx, func(q SQL) error {
 		users = users[:0]
 		return scanAll(q, query, args, func(row scanner) error {
-			u, err := scanUser(row)
-			users = append(users, u)
-			return err
+			users = append(users, portico.PortalUser{})
+			return scanUser(row, &users[len(users)-1])
 		})
 	})
 	return users, err
@@ -320,16 +320,20 @@ func Users(ctx context.Context, portal Database, filter UserFilter) ([]portico.P
 const userColumns = `user_id, email, first_name, last_name, status, expires_at,
 	created_at, created_by, modified_at, modified_by`
 
-func scanUser(row scanner) (portico.PortalUser, error) {
-	var u portico.PortalUser
-	var expires, created, modified int64
-	err := row.Scan(&u.ID, &u.Email, &u.FirstName, &u.LastName, &u.Status, &expires,
-		&created, &u.CreatedBy, &modified, &u.ModifiedBy)
-	if expires != 0 {
-		u.ExpiresAt = fromMicros(expires)
+// scanUser reads a user where it is to be: long lists are read here.
+func scanUser(row scanner, u *portico.PortalUser) error {
+	var raw struct { // all that moves to the heap, at once
+		status                     string
+		expires, created, modified int64
 	}
-	u.CreatedAt, u.ModifiedAt = fromMicros(created), fromMicros(modified)
-	return u, err
+	err := row.Scan(&u.ID, &u.Email, &u.FirstName, &u.LastName, &raw.status, &raw.expires,
+		&raw.created, &u.CreatedBy, &raw.modified, &u.ModifiedBy)
+	u.Status = portico.GuestStatus(raw.status)
+	if raw.expires != 0 {
+		u.ExpiresAt = fromMicros(raw.expires)
+	}
+	u.CreatedAt, u.ModifiedAt = fromMicros(raw.created), fromMicros(raw.modified)
+	return err
 }
 
 func userQuery(f UserFilter) (string, []any) {

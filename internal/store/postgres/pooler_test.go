@@ -18,6 +18,11 @@ func TestPooler(t *testing.T) {
 	for _, mode := range []string{"session", "transaction"} {
 		pooler, err := server.Pool(t.Context(), mode)
 		noError(t, err)
+		t.Cleanup(func() {
+			if err := pooler.Stop(); err != nil {
+				t.Error(err)
+			}
+		})
 		e, err := Open(t.Context(), Config{URL: pooler.URL("registry")})
 		if mode == "transaction" {
 			if portico.KindOf(err) != portico.KindUnavailable || !strings.Contains(err.Error(), "pool_mode = session") {
@@ -42,6 +47,5 @@ func TestPooler(t *testing.T) {
 			}
 			noError(t, e.Close())
 		}
-		noError(t, pooler.Stop())
 	}
 }
