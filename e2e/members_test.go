@@ -13,9 +13,10 @@ import (
 // console, by the link of a mail that a mail server took, to the console.
 func TestMember(t *testing.T) {
 	t.Parallel()
-	w := wiretest.Start(t)
 	for _, view := range []View{Wide, Wide.InDark(), Narrow, Narrow.InDark(), Narrow.WithoutScript()} {
 		t.Run(view.String(), func(t *testing.T) {
+			t.Parallel()
+			w := wiretest.Start(t)
 			email := "colleague." + view.String() + "@example.com"
 			owner := signedIn(t, shared.tabAt(t, w.URL, view), node.DemoAccount{Email: w.Owner.Email, Password: wiretest.Password})
 			guest := shared.tabAt(t, w.URL, view)
