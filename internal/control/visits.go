@@ -12,7 +12,7 @@ import (
 // with a session's cookie: one query, whatever the host and the cookie.
 func (c *Control) Visit(ctx context.Context, host store.Host, cookie string) (portico.Visit, error) {
 	var v portico.Visit
-	err := c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err := c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		v, err = tx.Visit(host, c.auth.ReadBrowserCookie(cookie), auth.PortalAudiencePrefix)
 		return err
 	})
@@ -21,7 +21,7 @@ func (c *Control) Visit(ctx context.Context, host store.Host, cookie string) (po
 
 // Home is Visit with the portals that a guest can enter now, in one query too.
 func (c *Control) Home(ctx context.Context, host store.Host, cookie string) (v portico.Visit, portals []portico.Portal, err error) {
-	err = c.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = c.store.Look(ctx, func(tx *store.Tx) (err error) {
 		v, portals, err = tx.Home(host, c.auth.ReadBrowserCookie(cookie), auth.PortalAudiencePrefix)
 		return err
 	})
