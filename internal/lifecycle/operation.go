@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 
 	"portico"
 	"portico/internal/jobs"
@@ -96,7 +97,11 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 			failures = 0
 			continue
 		}
-		failures++
+		wait := registryAgain
+		if row.ID != "" {
+			failures++
+			wait = jobs.Backoff(failures)
+		}
 		cause = err
 		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil {
 			err = l.stepFailed(ctx, row, fence, err)
@@ -104,11 +109,16 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
 			return l.overtaken(ctx, portalID)
 		}
-		if !pause(ctx, jobs.Backoff(failures)) {
+		if !pause(ctx, wait) {
 			return row, ctx.Err()
 		}
 	}
 }
+
+// registryAgain is how often an operation asks a registry that does not answer.
+// That says nothing about the portal, so the wait does not grow: somebody may
+// be waiting for the operation as soon as the registry is back.
+const registryAgain = time.Second
 
 // step looks at the portal's state and does what it calls for. One that panics
 // has failed, so that one portal does not end the process for all.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,36 @@ func TestStepPanics(t *testing.T) {
 		w.no(err)
 		if settled.State != portico.PortalActive {
 			w.Errorf("settled as %+v", settled)
+		}
+	})
+}
+
+// TestRegistryComesBack: however long the registry was away, an operation goes
+// on as soon as it is back.
+func TestRegistryComesBack(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(false)
+		n.points.On(PointCreateDatabase, func(_ context.Context, p failpoint.Point) error {
+			if p.Hits > 1 {
+				return nil
+			}
+			w.engine.away.Store(true)
+			return errors.New("as when a server dies")
+		})
+		row := w.intent()
+		done := make(chan error, 1)
+		go func() {
+			_, err := n.Settle(w.Context(), row.ID, row.Fence)
+			done <- err
+		}()
+		<-time.After(2 * time.Minute)
+		w.engine.away.Store(false)
+		began := time.Now()
+		w.no(<-done)
+		w.state(row.ID, portico.PortalActive)
+		if took := time.Since(began); took > registryAgain {
+			w.Errorf("it went on after %v", took)
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,11 +70,34 @@ func in(t *testing.T, test func(*world)) {
 	})
 }
 
-// listing is the engine with a listing that breaks off when it is told to.
+// listing is the engine with a listing that breaks off, and a registry that is
+// away, when they are told to.
 type listing struct {
 	store.Engine
 	ids    *portico.IDSource
 	broken error
+	away   atomic.Bool
+}
+
+func (l *listing) Registry() store.Database { return registry{l.Engine.Registry(), l} }
+
+type registry struct {
+	store.Database
+	engine *listing
+}
+
+func (r registry) Look(ctx context.Context, fn func(store.SQL) error) error {
+	if r.engine.away.Load() {
+		return store.Unavailable(errors.New("the registry is away"))
+	}
+	return r.Database.Look(ctx, fn)
+}
+
+func (r registry) Update(ctx context.Context, fn func(store.SQL) error) error {
+	if r.engine.away.Load() {
+		return store.Unavailable(errors.New("the registry is away"))
+	}
+	return r.Database.Update(ctx, fn)
 }
 
 func (l *listing) List(ctx context.Context, cluster string, fn func(store.Found) error) error {

@@ -48,7 +48,7 @@ func (s *Server) follow(ctx context.Context, primary *Server) error {
 	if err != nil {
 		return err
 	}
-	_, err = conf.WriteString("unix_socket_directories = '" + s.dir + "'\n")
+	_, err = conf.WriteString("unix_socket_directories = '" + s.dir + "'\nmax_standby_streaming_delay = 0\n")
 	if err = errors.Join(err, conf.Close()); err != nil {
 		return err
 	}
@@ -56,26 +56,35 @@ func (s *Server) follow(ctx context.Context, primary *Server) error {
 }
 
 func (s *Server) awaitSync(ctx context.Context) error {
+	return s.awaitAnswer(ctx, "the standby does not follow", "SELECT sync_state FROM pg_stat_replication", "sync")
+}
+
+// awaitAnswer asks until the answer is the wanted one.
+func (s *Server) awaitAnswer(ctx context.Context, otherwise, query, want string) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		states, err := s.Ask(ctx, "postgres", "SELECT sync_state FROM pg_stat_replication")
-		if err == nil && len(states) == 1 && states[0] == "sync" {
+		have, err := s.Ask(ctx, "postgres", query)
+		if err == nil && len(have) == 1 && have[0] == want {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the standby does not follow: %q, %w", states, errors.Join(err, context.Cause(ctx)))
+			return fmt.Errorf("%s: %q, %w", otherwise, have, errors.Join(err, context.Cause(ctx)))
 		case <-ticker.C:
 		}
 	}
 }
 
-// Promote makes a standby the primary.
+// Promote makes a standby the primary. The session that asks for it does not
+// wait: its own snapshot could be in the way of what is still to be replayed.
 func (s *Server) Promote(ctx context.Context) error {
-	return s.Run(ctx, "postgres", "SELECT pg_promote(true, 30)")
+	if err := s.Run(ctx, "postgres", "SELECT pg_promote(false)"); err != nil {
+		return err
+	}
+	return s.awaitAnswer(ctx, "the standby is not promoted", "SELECT pg_is_in_recovery()", "f")
 }
 
 // Murder ends the server's first process as SIGKILL does. The others see it and
