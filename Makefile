@@ -47,8 +47,8 @@ fuzz: ## run each fuzz target for FUZZTIME (20s)
 bench: ## measure beside the bare floor and write docs/benchmarks.md (up to an hour)
 	$(GO) test -count=1 -timeout 80m -run '^TestRatios$$' ./internal/bench -args -ratios -write
 
-faults: needs ## every fault at full length, one line a case (over an hour)
-	@{ $(GO) test -count=1 -timeout 80m -v ./internal/faults -args -full; \
+faults: needs ## every fault at full length, one line a case (some hours)
+	@{ $(GO) test -count=1 -timeout 4h -v ./internal/faults -args -full; \
 	   $(GO) test -count=1 -v -run '^Test(BackendKilled|OneVerifiedClaim)$$' ./internal/store ./internal/store/postgres; } 2>&1 | .ci/cases
 
 attacks: needs ## every attack at full length, one line a case
