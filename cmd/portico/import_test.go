@@ -11,7 +11,6 @@ import (
 
 	"portico/internal/node"
 	"portico/internal/store/postgres/pgtest"
-	"portico/internal/wiretest"
 )
 
 // TestImportKilled ends 'portico import' by kill -9 each time that it has got a
@@ -19,9 +18,6 @@ import (
 // everything is there, once.
 func TestImportKilled(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(wiretest.ServerVar) != "" {
-		t.Skip("the installation is to be on SQLite") // nothing sets it for this package
-	}
 	var urls [2]string
 	var servers [2]*pgtest.Server
 	for i := range servers {

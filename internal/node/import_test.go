@@ -21,9 +21,6 @@ import (
 // there at the end.
 func TestImport(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(wiretest.ServerVar) != "" {
-		t.Skip("the installation is to be on SQLite") // nothing sets it for this package
-	}
 	server := servers(t, 1)[0]
 	w := wiretest.Start(t)
 	first, second := w.Portal("First"), w.Portal("Second")
