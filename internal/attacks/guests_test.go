@@ -450,15 +450,15 @@ func oneRead(a *arena) {
 	}{
 		{b, "/forward-auth", 1}, {stranger, "/forward-auth", 1}, {b, "/", 1}, {stranger, "/-/signed-out", 1},
 	} {
-		asked := a.asked.Count()
+		asked := a.asked.OfRequests()
 		tt.who.Head(at + tt.path)
-		if n := a.asked.Count() - asked; n != tt.most {
+		if n := a.asked.OfRequests() - asked; n != tt.most {
 			a.Errorf("%s cost %d statements, want %d", tt.path, n, tt.most)
 		}
 	}
-	asked := a.asked.Count()
+	asked := a.asked.OfRequests()
 	stranger.Head("http://nobody.localhost/forward-auth")
-	if n := a.asked.Count() - asked; n != 1 {
+	if n := a.asked.OfRequests() - asked; n != 1 {
 		a.Errorf("nobody's host cost %d statements, want 1", n)
 	}
 }

@@ -261,11 +261,11 @@ func personalTokens(a *arena) {
 	for i := range made.Token { // a scan by prefix, and a slip at each place
 		bad = append(bad, made.Token[:i], made.Token[:i]+other(made.Token[i])+made.Token[i+1:])
 	}
-	asked := a.asked.Count()
+	asked := a.asked.OfRequests()
 	for _, token := range bad {
 		a.expect(401, "GET", "/v1/portal", "x", nil, "Authorization", "Bearer "+token)
 	}
-	if n := a.asked.Count() - asked; n > 1 {
+	if n := a.asked.OfRequests() - asked; n > 1 {
 		a.Errorf("%d guesses cost %d statements", len(bad), n)
 	}
 	for _, path := range []string{"?token=", "?access_token=", "?api_key=", "?authorization=Bearer%20"} {

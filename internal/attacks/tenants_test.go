@@ -37,9 +37,9 @@ func foreignPortal(a *arena) {
 	} {
 		want, answers := int64(-1), map[string]bool{}
 		for _, id := range []string{foreign, "port_" + strings.Repeat("0", 26), "malformed", "port_é", strings.Repeat("x", 300), gone, a.Other.ID} {
-			before := a.asked.Count()
+			before := a.asked.OfRequests()
 			answer := a.do(route.method, "/v1/portal/"+id+route.suffix, a.Admin.Token, bodyOrNone(route.body))
-			asked := a.asked.Count() - before
+			asked := a.asked.OfRequests() - before
 			if want < 0 {
 				want = asked
 			}

@@ -72,12 +72,12 @@ func (c console) send(method, path string, form url.Values, status int) string {
 func (c console) times(rounds int, do func()) string {
 	do()
 	var times []time.Duration
-	before := c.asked.Count()
+	before := c.asked.OfRequests()
 	for range rounds {
 		began := time.Now()
 		do()
 		times = append(times, time.Since(began))
 	}
-	each := float64(c.asked.Count()-before) / float64(rounds)
+	each := float64(c.asked.OfRequests()-before) / float64(rounds)
 	return fmt.Sprintf("p50 / p99 ms: %s; %.0f queries", quantiles(times), each)
 }

@@ -384,9 +384,9 @@ func TestQueries(t *testing.T) {
 	count := func() map[string]int64 {
 		n := map[string]int64{}
 		for _, path := range pages {
-			before := asked.Count()
+			before := asked.OfRequests()
 			b.want(b.get(path), http.StatusOK)
-			n[path] = asked.Count() - before
+			n[path] = asked.OfRequests() - before
 		}
 		return n
 	}

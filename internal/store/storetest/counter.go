@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"database/sql"
+	"net/http"
 	"sync/atomic"
 
 	"portico/internal/store"
@@ -13,7 +14,7 @@ import (
 type Counter struct {
 	store.Database
 
-	count atomic.Int64
+	count, requests atomic.Int64
 }
 
 // Watch returns the engine with its registry counted.
@@ -24,6 +25,18 @@ func (c *Counter) Watch(e store.Engine) store.Engine {
 
 // Count returns how many statements there were.
 func (c *Counter) Count() int64 { return c.count.Load() }
+
+// OfRequests returns how many of them HTTP requests asked for: what mails, jobs
+// and the reconciler ask in the background is left out.
+func (c *Counter) OfRequests() int64 { return c.requests.Load() }
+
+// asked counts one statement for the work of ctx.
+func (c *Counter) asked(ctx context.Context) {
+	c.count.Add(1)
+	if ctx.Value(http.ServerContextKey) != nil {
+		c.requests.Add(1)
+	}
+}
 
 type watchedEngine struct {
 	store.Engine
@@ -36,39 +49,40 @@ func (w watchedEngine) Registry() store.Database { return w.registry }
 
 // View implements store.Database.
 func (c *Counter) View(ctx context.Context, fn func(store.SQL) error) error {
-	return c.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, c}) })
+	return c.Database.View(ctx, func(q store.SQL) error { return fn(counted{q, ctx, c}) })
 }
 
 // Look implements store.Database.
 func (c *Counter) Look(ctx context.Context, fn func(store.SQL) error) error {
-	return c.Database.Look(ctx, func(q store.SQL) error { return fn(counted{q, c}) })
+	return c.Database.Look(ctx, func(q store.SQL) error { return fn(counted{q, ctx, c}) })
 }
 
 // Update implements store.Database.
 func (c *Counter) Update(ctx context.Context, fn func(store.SQL) error) error {
-	return c.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, c}) })
+	return c.Database.Update(ctx, func(q store.SQL) error { return fn(counted{q, ctx, c}) })
 }
 
 type counted struct {
 	store.SQL
 
-	in *Counter
+	ctx context.Context
+	in  *Counter
 }
 
 // Exec implements store.SQL.
 func (c counted) Exec(query string, args ...any) (int64, error) {
-	c.in.count.Add(1)
+	c.in.asked(c.ctx)
 	return c.SQL.Exec(query, args...)
 }
 
 // Query implements store.SQL.
 func (c counted) Query(query string, args ...any) (*sql.Rows, error) {
-	c.in.count.Add(1)
+	c.in.asked(c.ctx)
 	return c.SQL.Query(query, args...)
 }
 
 // QueryRow implements store.SQL.
 func (c counted) QueryRow(query string, args ...any) *sql.Row {
-	c.in.count.Add(1)
+	c.in.asked(c.ctx)
 	return c.SQL.QueryRow(query, args...)
 }
