@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 
 	"portico"
 	"portico/internal/store"
@@ -29,14 +30,23 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 		return translate(err)
 	}
 	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
-		if err := m.pour(ctx, into, database, schema); err != nil || schema != appSchema {
-			return err // ours changes meanwhile, and is applied again
+		if schema == appSchema {
+			return m.pour(ctx, into, database, schema)
 		}
-		target, err := e.clusters.at(ctx, id.Cluster)
-		if err == nil {
-			err = m.compare(ctx, target, database)
-		}
-		return translate(err)
+		// The app's part is there, and is compared meanwhile. Ours changes all the
+		// time, and is applied again.
+		var differs error
+		var compared sync.WaitGroup
+		compared.Go(func() {
+			target, err := e.clusters.at(ctx, id.Cluster)
+			if err == nil {
+				err = m.compare(ctx, target, database)
+			}
+			differs = translate(err)
+		})
+		err := m.pour(ctx, into, database, schema)
+		compared.Wait()
+		return errors.Join(differs, err)
 	})
 }
 
