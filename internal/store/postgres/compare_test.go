@@ -83,6 +83,31 @@ func TestCopyDiffers(t *testing.T) {
 	same("written to the source meanwhile", false)
 }
 
+// TestCopyRefused: what a copy would leave out is refused before one is made.
+func TestCopyRefused(t *testing.T) {
+	t.Parallel()
+	e, own, other := twoServers(t)
+	id := newID(t)
+	id.Cluster = "clus_own"
+	noError(t, e.Create(t.Context(), id))
+	to := id
+	to.Cluster, to.Generation = "clus_other", 2
+	for text, undo := range map[string]string{
+		`SELECT lo_create(4711)`: `SELECT lo_unlink(4711)`,
+		`CREATE SCHEMA IF NOT EXISTS public; CREATE TABLE public.notes (id INT)`: `DROP TABLE public.notes`,
+	} {
+		noError(t, own.Run(t.Context(), name(id), text))
+		if err := e.Copy(t.Context(), id.Place(), to, nil); portico.KindOf(err) != portico.KindConflict {
+			t.Errorf("%s: %v", text, err)
+		}
+		noError(t, own.Run(t.Context(), name(id), undo))
+	}
+	if left := remains(t, other); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	noError(t, e.Copy(t.Context(), id.Place(), to, nil))
+}
+
 // differences are statements that make a copy differ, and put it right again.
 var differences = map[string][2]string{
 	"a changed text":           {`UPDATE plain SET a = 'X1' WHERE id = 1`, `UPDATE plain SET a = 'x1' WHERE id = 1`},
