@@ -27,6 +27,9 @@
 // plain program does not do; rows of the report on one connection show the
 // product where grouping cannot help it.
 //
+// The floor of a portal's first page has html/template run the same templates
+// with the same values into a buffer, and sends the same headers, made before.
+//
 // On PostgreSQL the floor of a list is the same handler over database/sql with
 // the same two reads, each a statement of its own without a transaction; that
 // of a create is CREATE DATABASE of the product's own template and nothing

@@ -3,12 +3,16 @@ package bench
 import (
 	"bytes"
 	"html/template"
-	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
 	"portico"
@@ -93,33 +97,74 @@ func (w *world) guest() (*service, portico.Visit) {
 }
 
 // bareTemplate serves what a handler would that has the same templates and
-// knows everything: it asks nobody, and writes no log.
+// knows everything: html/template runs them, nobody is asked, and no log is
+// written. The page's headers are made beforehand.
 func bareTemplate(t *testing.T, visit portico.Visit) string {
 	t.Helper()
-	pages, err := web.Open(web.Config{
-		Brand: "Sign in", Files: os.DirFS(filepath.Join("..", "gateway", "pages")), AssetAt: "/-/assets/", Log: slog.New(slog.DiscardHandler),
-		Funcs: template.FuncMap{
-			"bad": func(text string) web.Notice { return web.Notice{Text: text} }, "newPassword": func(...string) any { return nil },
-		},
-	})
+	own := os.DirFS(filepath.Join("..", "gateway", "pages"))
+	funcs := template.FuncMap{
+		"bad": func(text string) web.Notice { return web.Notice{Text: text} }, "newPassword": func(...string) any { return nil },
+	}
+	pages, err := web.Open(web.Config{Files: own, AssetAt: "/-/assets/", Funcs: funcs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	type link struct {
-		Name, URL     string
-		Current, Away bool
+	headers := httptest.NewRecorder()
+	pages.FailIn(headers, httptest.NewRequest(http.MethodGet, "/", nil), web.Page{Secret: true}, web.Problem{Status: http.StatusOK})
+	headers.Header().Del("Content-Length")
+	assets := map[string]string{}
+	for _, address := range pages.AssetAddresses() {
+		name, _, _ := strings.Cut(path.Base(address), ".")
+		assets[name+path.Ext(address)] = address
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		pages.Render(w, r, "home", web.Page{
-			Title: "Home", Brand: visit.Portal.Name, Secret: true,
-			Account: &web.Account{Name: visit.Name(), Detail: address, SignOut: "/-/sign-out"},
-			Data: struct {
-				Visit   portico.Visit
-				Name    string
-				Portals []link
-			}{visit, visit.Name(), []link{{Name: visit.Portal.Name, Current: true}}},
-		})
+	funcs["asset"] = func(name string) string { return assets[name] }
+	funcs["chip"] = func(kind, text string) web.Chip { return web.Chip{Kind: kind, Text: text} }
+	funcs["code"] = func(label, text string) web.Code { return web.Code{Label: label, Text: text} }
+	templates := template.Must(template.New("").Funcs(funcs).ParseGlob(filepath.Join("..", "web", "templates", "*.html")))
+	template.Must(templates.ParseFS(own, "_*.html", "home.html"))
+	buffers := sync.Pool{New: func() any { return new(bytes.Buffer) }}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		out := buffers.Get().(*bytes.Buffer)
+		defer buffers.Put(out)
+		out.Reset()
+		if err := templates.ExecuteTemplate(out, "layout", newBarePage(visit, assets)); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		maps.Copy(w.Header(), headers.Header())
+		w.Header().Set("Content-Length", strconv.Itoa(out.Len()))
+		_, _ = w.Write(out.Bytes())
 	}))
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+// barePage is the dot of the layout.
+type barePage struct {
+	Title, Brand, Home string
+	Sheets, Programs   []string
+	Nav                []web.Link
+	Account            *web.Account
+	Notices            []web.Notice
+	Aside, Narrow      bool
+	Data               bareHome
+}
+
+type bareHome struct {
+	Visit   portico.Visit
+	Name    string
+	Portals []bareLink
+}
+
+type bareLink struct {
+	Name, URL     string
+	Current, Away bool
+}
+
+func newBarePage(visit portico.Visit, assets map[string]string) barePage {
+	return barePage{
+		Title: "Home", Brand: visit.Portal.Name, Sheets: []string{assets["web.css"]}, Programs: []string{assets["web.js"]},
+		Account: &web.Account{Name: visit.Name(), Detail: address, SignOut: "/-/sign-out"},
+		Data:    bareHome{visit, visit.Name(), []bareLink{{Name: visit.Portal.Name, Current: true}}},
+	}
 }

@@ -45,7 +45,11 @@ const runLimit = time.Minute
 // idlePoll is how long the runner trusts that it would have been woken.
 const idlePoll = 5 * time.Second
 
-// Runner leases jobs and runs their handlers, one at a time: they are the
+// atOnce is how many jobs a runner has at a time: one that waits for a cluster
+// which does not answer must not hold up the others.
+const atOnce = 4
+
+// Runner leases jobs and runs their handlers, a few at a time: they are the
 // exception, what a request did not finish itself.
 type Runner struct {
 	config   Config
@@ -190,23 +194,33 @@ func (r *Runner) scheduleLoop(ctx context.Context, s schedule) {
 }
 
 func (r *Runner) loop(ctx context.Context) {
-	for {
-		worked, err := r.runNext(ctx)
-		if err != nil && ctx.Err() == nil {
-			r.config.Log.Error("cannot run jobs now", "error", err)
-		}
-		if worked && err == nil {
+	places := make(chan struct{}, atOnce)
+	for ctx.Err() == nil {
+		places <- struct{}{}
+		job, ok, err := r.lease(ctx)
+		if ok {
+			r.done.Go(func() {
+				r.report(ctx, r.finish(ctx, job, r.do(ctx, job)))
+				<-places
+				r.Wake() // it may be due again before anything else is
+			})
 			continue
 		}
+		<-places
+		r.report(ctx, err)
 		timer := time.NewTimer(r.untilNext(ctx))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return
 		case <-r.wake:
-			timer.Stop()
 		case <-timer.C:
 		}
+		timer.Stop()
+	}
+}
+
+func (r *Runner) report(ctx context.Context, err error) {
+	if err != nil && ctx.Err() == nil {
+		r.config.Log.Error("cannot run jobs now", "error", err)
 	}
 }
 
@@ -226,17 +240,22 @@ func (r *Runner) untilNext(ctx context.Context) time.Duration {
 	return wait
 }
 
-// RunDue runs every job that is due and returns when none is left.
+// RunDue runs every job that is due, one after the other, and returns when none
+// is left.
 func (r *Runner) RunDue(ctx context.Context) error {
 	for {
-		worked, err := r.runNext(ctx)
-		if err != nil || !worked {
+		job, ok, err := r.lease(ctx)
+		if err != nil || !ok {
+			return err
+		}
+		if err := r.finish(ctx, job, r.do(ctx, job)); err != nil {
 			return err
 		}
 	}
 }
 
-func (r *Runner) runNext(ctx context.Context) (worked bool, err error) {
+// lease takes the next job that is due.
+func (r *Runner) lease(ctx context.Context) (job store.Job, ok bool, err error) {
 	// Looking is a read: a registry at rest is not written to.
 	due := false
 	err = r.config.Store.View(ctx, func(tx *store.Tx) error {
@@ -245,19 +264,13 @@ func (r *Runner) runNext(ctx context.Context) (worked bool, err error) {
 		return err
 	})
 	if err != nil || !due {
-		return false, err
+		return job, false, err
 	}
-	var job store.Job
-	var ok bool
 	err = r.config.Store.Update(ctx, func(tx *store.Tx) error {
-		var err error
 		job, ok, err = tx.LeaseJob(leaseLife)
 		return err
 	})
-	if err != nil || !ok {
-		return false, err
-	}
-	return true, r.finish(ctx, job, r.do(ctx, job))
+	return job, ok && err == nil, err
 }
 
 // do runs a job's handler. One that panics has failed, so that a job which

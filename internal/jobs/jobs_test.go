@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,57 @@ func TestRun(t *testing.T) {
 			w.Errorf("runs: %+v\nwant: %+v", runs, want)
 		}
 		w.waiting(0)
+	})
+}
+
+// TestSlowNeighbour: a job that waits holds up no other, and so many run at a
+// time and no more.
+func TestSlowNeighbour(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		r := w.runner(true)
+		quick := make(chan struct{})
+		var atOnce, most int
+		var mu sync.Mutex
+		count := func(n int) {
+			mu.Lock()
+			defer mu.Unlock()
+			atOnce += n
+			most = max(most, atOnce)
+		}
+		r.Handle("slow", func(ctx context.Context, _ store.Job) error {
+			count(1)
+			defer count(-1)
+			select {
+			case <-quick:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		r.Handle("quick", func(context.Context, store.Job) error {
+			close(quick)
+			return nil
+		})
+		w.add("slow", 0)
+		w.add("quick", time.Second)
+		w.no(r.Start())
+		pass(2 * time.Second)
+		w.waiting(0)
+		quick = make(chan struct{})
+		for range 10 {
+			w.add("slow", 0)
+		}
+		r.Wake()
+		synctest.Wait()
+		w.waiting(10)
+		close(quick)
+		synctest.Wait()
+		w.waiting(0)
+		r.Stop()
+		if most != 4 {
+			w.Errorf("%d ran at once", most)
+		}
 	})
 }
 

@@ -85,6 +85,7 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 	defer release()
 
 	var cause error // of the last failure
+	away := false   // the registry is, and the log has it
 	for failures := 0; ; {
 		row, settled, err := l.step(ctx, portalID, fence)
 		if settled && row.State == portico.PortalAborting {
@@ -101,9 +102,12 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 		if row.ID != "" {
 			failures++
 			wait = jobs.Backoff(failures)
+		} else if !away {
+			l.log.Warn("an operation on a portal waits for the registry", "portal", portalID, "error", err)
 		}
+		away = row.ID == ""
 		cause = err
-		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil {
+		if !errors.Is(err, store.ErrLeaseLost) && ctx.Err() == nil && !away {
 			err = l.stepFailed(ctx, row, fence, err)
 		}
 		if errors.Is(err, store.ErrLeaseLost) || ctx.Err() != nil {
@@ -179,9 +183,6 @@ func (l *Lifecycle) overtaken(ctx context.Context, portalID string) (row store.P
 // turned into an abort. The error is ErrLeaseLost or none.
 func (l *Lifecycle) stepFailed(ctx context.Context, row store.PortalRow, fence int64, cause error) error {
 	l.log.Warn("a step on a portal failed and is tried again", "portal", row.ID, "state", row.State, "error", cause)
-	if row.ID == "" {
-		return nil // the registry itself did not answer
-	}
 	err := l.store.Update(store.WithReserve(ctx), func(tx *store.Tx) error {
 		attempts, err := tx.RecordFailure(row.ID, fence, cause.Error())
 		if err != nil || row.State != portico.PortalCreating || attempts < portico.MaxCreateAttempts {

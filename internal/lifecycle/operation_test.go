@@ -146,6 +146,9 @@ func TestRegistryComesBack(t *testing.T) {
 		if took := time.Since(began); took > registryAgain {
 			w.Errorf("it went on after %v", took)
 		}
+		if lines := n.log.count("waits for the registry"); lines != 1 {
+			w.Errorf("an outage is in the log %d times", lines)
+		}
 	})
 }
 

@@ -1,6 +1,8 @@
 package lifecycle
 
 import (
+	"context"
+	"os"
 	"testing"
 
 	"portico"
@@ -56,4 +58,34 @@ func TestRelocate(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMoveNeedsTheSource: a portal whose database went away while it was copied
+// is not pointed at a copy that nobody can hold against it.
+func TestMoveNeedsTheSource(t *testing.T) {
+	t.Parallel()
+	in(t, func(w *world) {
+		n := w.node(false)
+		row := w.portal(n)
+		back := func() {}
+		leased, fence, err := n.leaseFound(w.Context(), row.ID)
+		w.no(err)
+		err = n.renew(w.Context(), leased, fence, false, renewal{
+			action: portico.ActionPortalMoved, moves: true,
+			fill: func(ctx context.Context, _ store.PortalRow, id store.Identity) error {
+				err := w.engine.Restore(ctx, id, w.copy(row))
+				path := w.path(database(row))
+				w.no(os.Rename(path, path+".away"))
+				back = func() { w.no(os.Rename(path+".away", path)) }
+				return err
+			},
+		})
+		if portico.KindOf(err) != portico.KindUnavailable {
+			w.Errorf("moved: %v", err)
+		}
+		back()
+		if now := w.row(row.ID); now.Generation != row.Generation {
+			w.Errorf("it was pointed at generation %d", now.Generation)
+		}
+	})
 }

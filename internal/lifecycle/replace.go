@@ -138,8 +138,11 @@ func (l *Lifecycle) bringUp(ctx context.Context, fresh store.PortalRow, before s
 		return err
 	}
 	defer handle.Release()
-	if err := l.store.ProjectAll(ctx, handle, fresh.ID); err != nil || !r.moves || before == nil {
+	if err := l.store.ProjectAll(ctx, handle, fresh.ID); err != nil || !r.moves {
 		return err
+	}
+	if before == nil {
+		return portico.Errorf(portico.KindUnavailable, "The portal's database does not answer now, so its copy cannot be held against it. Repeat the command.")
 	}
 	same, err := store.SameSettings(ctx, before, handle)
 	if err == nil && !same {

@@ -222,8 +222,7 @@ func (c *Core) checkImported() error {
 		return err
 	})
 	if err == nil && mark == restoringMark {
-		return portico.Errorf(portico.KindConflict,
-			"A restore into this registry did not come to its end. Drop it, and the portals' databases on its server, and run 'portico restore' again.")
+		return store.RestoreUnfinished()
 	}
 	if err == nil && mark != "" {
 		err = portico.Errorf(portico.KindConflict, "An import into this registry did not come to its end. Run 'portico import' again; it goes on where it was.")

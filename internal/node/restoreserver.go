@@ -24,7 +24,9 @@ func (r *restore) ontoServer(ctx context.Context, o Options) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := postgres.RestoreRegistry(ctx, postgres.Config{URL: r.config.DatabaseURL, Log: o.Log}, registry.path(r.dir)); err != nil {
+	config := postgres.Config{URL: r.config.DatabaseURL, Log: o.Log, Failpoints: o.Failpoints}
+	mark := func(q store.SQL) error { return store.SetMeta(q, importMeta, restoringMark) }
+	if err := postgres.RestoreRegistry(ctx, config, registry.path(r.dir), mark); err != nil {
 		return fmt.Errorf("restore the registry: %w", err)
 	}
 	r.report(len(r.manifest.Files)+1, registry.Size)
@@ -33,13 +35,7 @@ func (r *restore) ontoServer(ctx context.Context, o Options) error {
 	if err := c.openStorage(true, o, portico.NewIDSource(o.clock())); err != nil {
 		return err
 	}
-	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := tx.SetMeta(importMeta, restoringMark); err != nil {
-			return err
-		}
-		return tx.GatherOnFirst()
-	})
-	if err != nil {
+	if err := c.Store.Update(ctx, func(tx *store.Tx) error { return tx.GatherOnFirst() }); err != nil {
 		return err
 	}
 	if err := r.portals(ctx, c); err != nil {

@@ -1,6 +1,9 @@
 package node_test
 
 import (
+	"context"
+	"errors"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -8,7 +11,9 @@ import (
 	"testing"
 
 	"portico"
+	"portico/internal/failpoint"
 	"portico/internal/node"
+	"portico/internal/store/postgres"
 	"portico/internal/store/postgres/pgtest"
 	"portico/internal/wiretest"
 )
@@ -73,6 +78,7 @@ func TestServerBackup(t *testing.T) {
 		t.Errorf("a restore onto the other engine: %v", err)
 	}
 	config.DatabaseURL = three[2].URL(pgtest.Owner, "registry")
+	refusedHalfway(t, config, dir, three[2])
 	steps := 0
 	if _, err := node.RestoreAll(t.Context(), config, dir, node.Options{}, func(done, total int, _ int64) {
 		if steps++; done != steps || total != 6 {
@@ -94,5 +100,25 @@ func TestServerBackup(t *testing.T) {
 	}
 	if left, err := w.Node.Lifecycle.Reconcile(t.Context(), -1); err != nil || len(left) > 0 {
 		t.Errorf("left: %+v, %v", left, err)
+	}
+}
+
+// refusedHalfway: a restore that ends where the registry is filled and nothing
+// says yet that the portals are not leaves a registry that no server starts on.
+// The server is as before afterwards.
+func refusedHalfway(t *testing.T, config node.Config, dir string, server *pgtest.Server) {
+	t.Helper()
+	points := failpoint.New()
+	killed := errors.New("killed")
+	points.On(postgres.FailRestoreFilled, func(context.Context, failpoint.Point) error { return killed })
+	if _, err := node.RestoreAll(t.Context(), config, dir, node.Options{Failpoints: points}, nil); !errors.Is(err, killed) {
+		t.Errorf("the restore that is cut short: %v", err)
+	}
+	config.Listen, config.OpsListen = "127.0.0.1:0", "127.0.0.1:0"
+	if _, err := node.Open(config, node.Options{Log: slog.New(slog.DiscardHandler)}); err == nil || !strings.Contains(err.Error(), "did not come to its end") {
+		t.Errorf("a server on half a restore: %v", err)
+	}
+	if _, err := server.Ask(t.Context(), "postgres", "DROP DATABASE registry"); err != nil {
+		t.Fatal(err)
 	}
 }

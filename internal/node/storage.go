@@ -45,9 +45,9 @@ func (c *Core) clusters(ctx context.Context) (all []postgres.Cluster, err error)
 	for _, row := range rows {
 		url, err := control.OpenClusterURL(c.Ring, row)
 		if err != nil {
-			return nil, fmt.Errorf("the address of the cluster %s: %w", row.Name, err)
+			err = fmt.Errorf("the address of the cluster %s: %w", row.Name, err)
 		}
-		all = append(all, postgres.Cluster{ID: row.ID, URL: url, ServerID: row.ServerID})
+		all = append(all, postgres.Cluster{ID: row.ID, URL: url, ServerID: row.ServerID, Err: err})
 	}
 	return all, err
 }

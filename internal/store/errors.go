@@ -45,6 +45,12 @@ func TooNew(what string, have, know int) error {
 		"%s has schema version %d, this program knows %d: it was used by a newer version. Install that version again.", what, have, know)
 }
 
+// RestoreUnfinished is what is said of a registry that was being restored.
+func RestoreUnfinished() error {
+	return portico.Errorf(portico.KindConflict,
+		"A restore into this registry did not come to its end. Drop it, and the portals' databases on its server, and run 'portico restore' again.")
+}
+
 // Translated reports whether an error of an engine is one that its callers know
 // already.
 func Translated(err error) bool {

@@ -141,8 +141,11 @@ func (tx *Tx) Meta(name string) (string, error) {
 }
 
 // SetMeta sets a named value of the registry.
-func (tx *Tx) SetMeta(name, value string) error {
-	_, err := tx.q.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2)
+func (tx *Tx) SetMeta(name, value string) error { return SetMeta(tx.q, name, value) }
+
+// SetMeta is Tx.SetMeta for a registry that no Store has opened.
+func SetMeta(q SQL, name, value string) error {
+	_, err := q.Exec(`INSERT INTO meta (name, value) VALUES ($1, $2)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value`, name, value)
 	return err
 }

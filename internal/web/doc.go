@@ -29,6 +29,9 @@
 // use (pages/* embeds it, pages alone would not). Other files (*.js, *.css, *.svg) are assets: name a script in
 // Page.Scripts, and anything else with {{asset "picture.svg"}}.
 //
+// Templates are html/template's, run by package program, which knows of that
+// language what pages use.
+//
 // The components are in templates/components.html, each with the type that it
 // takes: notice (Notice), chip (chip KIND TEXT), tabs and crumbs ([]Link),
 // pages (Pagination), empty (Empty), code (code LABEL TEXT), time (time.Time).

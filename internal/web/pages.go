@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -13,6 +12,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+
+	"portico/internal/web/program"
 )
 
 //go:embed templates assets
@@ -26,17 +28,23 @@ type Config struct {
 	AssetAt string // below which assets are served, "/assets/" when empty
 	Log     *slog.Logger
 
-	// Funcs are functions of the front's own for its templates; may be nil.
+	// Funcs are functions of the front's own for its templates; may be nil. What
+	// one returns depends on its arguments alone: with constants it is called once.
 	Funcs template.FuncMap
 }
 
 // Pages renders the pages of one front. It is safe for concurrent use.
 type Pages struct {
-	config    Config
-	assets    *assets
-	templates map[string]*template.Template // by page
-	failure   *template.Template
+	config  Config
+	assets  *assets
+	pages   map[string]prepared
+	failure prepared
+	buffers sync.Pool // of *[]byte, for pages that are sent at once
 }
+
+// prepared returns a page's program. It is made when the page is first shown:
+// most of a start would be spent on pages that nobody asks for.
+type prepared func() (*program.Program, error)
 
 // Page is one page as the layout sees it.
 type Page struct {
@@ -120,13 +128,13 @@ type view struct {
 	Sheets, Programs []string // addresses
 }
 
-// Open parses the templates and reads the assets. A template that is not right
-// is an error here, not on a page.
+// Open parses the templates and reads the assets. A template that cannot be read
+// is an error here, not on a page; that each has a program is for tests.
 func Open(config Config) (*Pages, error) {
 	if config.AssetAt == "" {
 		config.AssetAt = "/assets/"
 	}
-	p := &Pages{config: config, assets: newAssets(config.AssetAt), templates: map[string]*template.Template{}}
+	p := &Pages{config: config, assets: newAssets(config.AssetAt), pages: map[string]prepared{}}
 	own, err := fs.Sub(shared, "assets")
 	if err != nil {
 		return nil, err
@@ -149,6 +157,10 @@ func Open(config Config) (*Pages, error) {
 			return nil, err
 		}
 	}
+	maker, err := program.NewMaker(p.funcs(), config.Funcs)
+	if err != nil {
+		return nil, err
+	}
 	all, err := fs.Glob(config.Files, "[^_]*.html")
 	if err != nil {
 		return nil, err
@@ -161,10 +173,18 @@ func Open(config Config) (*Pages, error) {
 		if t.Lookup("main") == nil {
 			return nil, fmt.Errorf("web: %s defines no main", file)
 		}
-		p.templates[strings.TrimSuffix(path.Base(file), ".html")] = t
+		p.pages[strings.TrimSuffix(path.Base(file), ".html")] = prepare(maker, t)
 	}
-	p.failure, err = template.Must(base.Clone()).Parse(`{{define "main"}}{{template "problem" .}}{{end}}`)
-	return p, err
+	failure, err := template.Must(base.Clone()).Parse(`{{define "main"}}{{template "problem" .}}{{end}}`)
+	if err != nil {
+		return nil, err
+	}
+	p.failure = prepare(maker, failure)
+	return p, nil
+}
+
+func prepare(maker *program.Maker, t *template.Template) prepared {
+	return sync.OnceValues(func() (*program.Program, error) { return maker.Program(t, "layout") })
 }
 
 func (p *Pages) funcs() template.FuncMap {
@@ -175,16 +195,28 @@ func (p *Pages) funcs() template.FuncMap {
 	}
 }
 
+// maxBuffer is the largest page whose memory is kept for the next one.
+const maxBuffer = 64 << 10
+
 // Render answers with a page, whole or not at all. name is the file of the
 // template without its ending.
 func (p *Pages) Render(w http.ResponseWriter, r *http.Request, name string, page Page) {
-	t := p.templates[name]
-	if t == nil {
+	made := p.pages[name]
+	if made == nil {
 		p.config.Log.Error("a page has no template", "page", name)
 		p.Fail(w, r, broken)
 		return
 	}
-	body, err := p.execute(t, page)
+	buffer, _ := p.buffers.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
+	}
+	body, err := p.execute((*buffer)[:0], made, page)
+	defer func() {
+		if *buffer = body; cap(body) <= maxBuffer {
+			p.buffers.Put(buffer)
+		}
+	}()
 	if err != nil {
 		p.config.Log.Error("a page could not be rendered", "page", name, "error", err)
 		p.Fail(w, r, broken)
@@ -215,7 +247,7 @@ func (p *Pages) Fail(w http.ResponseWriter, r *http.Request, problem Problem) {
 func (p *Pages) FailIn(w http.ResponseWriter, r *http.Request, page Page, problem Problem) {
 	page.Title, page.Status, page.Narrow = problem.Title, problem.Status, true
 	page.Data = problemView{problem, w.Header().Get("X-Request-Id")}
-	body, err := p.execute(p.failure, page)
+	body, err := p.execute(nil, p.failure, page)
 	if err != nil {
 		p.config.Log.Error("the page of an error could not be rendered", "error", err)
 		http.Error(w, problem.Title, problem.Status)
@@ -224,23 +256,23 @@ func (p *Pages) FailIn(w http.ResponseWriter, r *http.Request, page Page, proble
 	write(w, r, page, body)
 }
 
-func (p *Pages) execute(t *template.Template, page Page) ([]byte, error) {
+// execute appends a page to out.
+func (p *Pages) execute(out []byte, made prepared, page Page) ([]byte, error) {
+	ready, err := made()
+	if err != nil {
+		return out, err
+	}
 	if page.Brand == "" {
 		page.Brand = p.config.Brand
 	}
 	v := view{Page: page, Home: p.config.Home}
-	var err error
 	if v.Sheets, err = p.assets.addresses("web.css", page.Styles); err != nil {
-		return nil, err
+		return out, err
 	}
 	if v.Programs, err = p.assets.addresses("web.js", page.Scripts); err != nil {
-		return nil, err
+		return out, err
 	}
-	var out bytes.Buffer
-	if err := t.ExecuteTemplate(&out, "layout", v); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return ready.Append(out, &v)
 }
 
 // write sends a whole page with its headers.
@@ -269,11 +301,11 @@ func write(w http.ResponseWriter, r *http.Request, page Page, body []byte) {
 // Fixed returns a page that is the same for everyone and for as long as the
 // process lives. It is made once, and who has it asks only whether it still holds.
 func (p *Pages) Fixed(name string, page Page) (http.Handler, error) {
-	t := p.templates[name]
-	if t == nil {
+	made := p.pages[name]
+	if made == nil {
 		return nil, fmt.Errorf("web: there is no page %s", name)
 	}
-	plain, err := p.execute(t, page)
+	plain, err := p.execute(nil, made, page)
 	if err != nil {
 		return nil, err
 	}

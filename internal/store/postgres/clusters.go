@@ -12,6 +12,7 @@ type Cluster struct {
 	ID       string
 	URL      string // empty: the registry's own server
 	ServerID string // what the server calls itself; a server that is another is refused
+	Err      error  // why its address cannot be read; the others are served
 }
 
 // clusters are the servers of an engine by their ids in the registry's list.
@@ -23,6 +24,7 @@ type clusters struct {
 
 	mu      sync.Mutex
 	others  map[string]*server // own under a second name among them
+	failed  map[string]error   // why one that is listed is not served at what the list says
 	begun   int                // readings of the list, the last one's number
 	applied int                // the number of the reading that others is from
 }
@@ -35,7 +37,7 @@ func (c *clusters) at(ctx context.Context, id string) (*server, error) {
 			return nil, err
 		}
 		if s = c.known(id); s == nil {
-			return nil, unavailable(fmt.Errorf("postgres: the registry lists no cluster %q", id))
+			return nil, c.absent(id)
 		}
 	}
 	return s, s.ready(ctx)
@@ -50,10 +52,21 @@ func (c *clusters) known(id string) *server {
 	return c.others[id]
 }
 
+// absent is why there is no server of a cluster.
+func (c *clusters) absent(id string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.failed[id]; err != nil {
+		return unavailable(err)
+	}
+	return unavailable(fmt.Errorf("postgres: the registry lists no cluster %q", id))
+}
+
 // refresh reads the registry's list: servers that are new, that are gone, and
 // those that have another address, a new password in it perhaps. Of readings
 // side by side the one that began last counts: an older one would take a new
-// server away again.
+// server away again. A cluster whose entry is not right is no error here, but
+// for who asks for it.
 func (c *clusters) refresh(ctx context.Context) error {
 	if c.list == nil {
 		return nil
@@ -73,16 +86,18 @@ func (c *clusters) refresh(ctx context.Context) error {
 	}
 	c.applied = number
 	before := c.others
-	c.others = make(map[string]*server, len(listed))
-	var all error
+	c.others, c.failed = make(map[string]*server, len(listed)), map[string]error{}
 	for _, cluster := range listed {
 		s, err := c.update(before[cluster.ID], cluster)
-		all = errors.Join(all, err)
+		if err != nil {
+			c.failed[cluster.ID] = err
+		}
 		if s != nil {
 			c.others[cluster.ID] = s
 		}
 		delete(before, cluster.ID)
 	}
+	var all error
 	for _, gone := range before {
 		if gone != c.own {
 			all = errors.Join(all, gone.close())
@@ -95,6 +110,8 @@ func (c *clusters) refresh(ctx context.Context) error {
 // there was where its address cannot be read.
 func (c *clusters) update(s *server, listed Cluster) (*server, error) {
 	switch {
+	case listed.Err != nil:
+		return s, listed.Err
 	case listed.URL == "":
 		return c.own, nil
 	case s == nil:

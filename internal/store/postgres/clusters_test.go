@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -114,6 +115,31 @@ func TestListings(t *testing.T) {
 	noError(t, <-late)
 	if e.clusters.known(there.ID) == nil {
 		t.Error("the server is gone again")
+	}
+}
+
+// TestUnreadAddress: a cluster whose address cannot be read, or is none, is that
+// cluster's trouble alone; one that was known before is served as it was.
+func TestUnreadAddress(t *testing.T) {
+	t.Parallel()
+	other := servers.Server(t, t.Name()+" other")
+	good := Cluster{ID: "clus_good", URL: other.URL(pgtest.Owner, "postgres")}
+	sealed := errors.New("sealed with another secret")
+	var listed atomic.Pointer[[]Cluster]
+	listed.Store(&[]Cluster{{ID: "clus_sealed", Err: sealed}, {ID: "clus_odd", URL: "postgres://%zz"}, good})
+	e := closing(t, openEngine(t, t.Name(), Config{Clusters: func(context.Context) ([]Cluster, error) { return *listed.Load(), nil }}))
+	nothing := func(f store.Found) error { return fmt.Errorf("found %v", f) }
+	noError(t, e.List(t.Context(), good.ID, nothing))
+	if err := e.List(t.Context(), "clus_sealed", nothing); portico.KindOf(err) != portico.KindUnavailable || !errors.Is(err, sealed) {
+		t.Errorf("one that is sealed: %v", err)
+	}
+	if err := e.List(t.Context(), "clus_odd", nothing); portico.KindOf(err) != portico.KindUnavailable {
+		t.Errorf("one without an address: %v", err)
+	}
+	listed.Store(&[]Cluster{{ID: good.ID, Err: sealed}})
+	noError(t, e.List(t.Context(), good.ID, nothing))
+	if err := e.List(t.Context(), "clus_odd", nothing); err == nil || !strings.Contains(err.Error(), "lists no cluster") {
+		t.Errorf("one that was removed: %v", err)
 	}
 }
 

@@ -202,8 +202,9 @@ func (e *Engine) rename(a *session, id store.Identity) error {
 
 // RestoreRegistry fills a registry from a copy that Backup wrote. The database
 // must be empty, or not be there, and its server hold no portals: theirs are to
-// be made, and could not be told from those of the copy.
-func RestoreRegistry(ctx context.Context, cfg Config, path string) (err error) {
+// be made, and could not be told from those of the copy. mark says in the
+// registry that the rest is to come. Until it has, no server starts on it.
+func RestoreRegistry(ctx context.Context, cfg Config, path string, mark func(store.SQL) error) (err error) {
 	e, err := build(cfg)
 	if err != nil {
 		return err
@@ -227,6 +228,45 @@ func RestoreRegistry(ctx context.Context, cfg Config, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	return runProgram(ctx, own.address(), nil, io.Discard, "pg_restore", own.database,
+	if err := own.remark(ctx, restoring); err != nil {
+		return err
+	}
+	err = runProgram(ctx, own.address(), nil, io.Discard, "pg_restore", own.database,
 		"--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", path)
+	if err != nil {
+		return err
+	}
+	if err := e.points.Hit(ctx, FailRestoreFilled); err != nil {
+		return err
+	}
+	err = own.session(ctx, func(a *session) error {
+		begin := "BEGIN; SET LOCAL search_path = " + schemaName
+		return a.within(begin, func() error { return a.transact(ctx, mark) })
+	})
+	if err != nil {
+		return err
+	}
+	return own.remark(ctx, "")
+}
+
+// restoring is the comment of a registry's database while it is filled: the
+// program that fills it commits before anything of ours can be written.
+const restoring = "portico restore: not at its end"
+
+func (s *server) remark(ctx context.Context, text string) error {
+	return s.session(ctx, func(a *session) error {
+		return a.exec(statementLimit, "COMMENT ON DATABASE "+quote(s.database)+" IS "+literal(text))
+	})
+}
+
+// refuseRestoring refuses a registry that was being filled from a copy.
+func (s *server) refuseRestoring(ctx context.Context) error {
+	return s.session(ctx, func(a *session) error {
+		var text string
+		err := a.query(`SELECT COALESCE(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = current_database()`, nil, &text)
+		if err == nil && text == restoring {
+			err = store.RestoreUnfinished()
+		}
+		return err
+	})
 }

@@ -133,6 +133,9 @@ func (e *Engine) start(ctx context.Context, existing bool) error {
 	if err := own.examineRegistry(ctx, existing); err != nil {
 		return err
 	}
+	if err := own.refuseRestoring(ctx); err != nil {
+		return err
+	}
 	if err := e.migrateRegistry(ctx, existing); err != nil {
 		return fmt.Errorf("open the registry: %w", err)
 	}

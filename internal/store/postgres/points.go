@@ -18,6 +18,7 @@ const (
 
 	FailQuarantineMoved = "postgres.quarantine.moved" // renamed, connections are not refused yet
 	FailBackupWritten   = "postgres.backup.written"   //nolint:gosec // the copy is written, not synced
+	FailRestoreFilled   = "postgres.restore.filled"   // a registry is filled, and not marked
 )
 
 // FailPoints returns the names of all points of this package.
@@ -26,6 +27,6 @@ func FailPoints() []string {
 		FailCommitBefore, FailCommitAfter, FailMigrateStep,
 		FailCreateDatabase, FailCreateGrants, FailCreateIdentity, FailCreateDone,
 		FailDropFenced, FailDropDatabase, FailDropDone,
-		FailQuarantineMoved, FailBackupWritten,
+		FailQuarantineMoved, FailBackupWritten, FailRestoreFilled,
 	}
 }
