@@ -56,32 +56,36 @@ func newDatabase(name, rel string, p profile, e *Engine) *database {
 
 // View implements store.Database.
 func (d *database) View(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, (*conn).transact, fn)
+	return d.read(ctx, func(c *conn) (healthy bool, err error) {
+		if err := c.link.run("BEGIN"); err != nil {
+			return false, err
+		}
+		err = c.transact(ctx, fn)
+		if spoils(codeOf(c.link.rules.Failed)) {
+			return false, err
+		}
+		return c.link.run("ROLLBACK") == nil, err
+	})
 }
 
-// Look implements store.Database. There is no way to a server to be saved.
+// Look implements store.Database. The statement begins a transaction, and the
+// end of its rows ends it.
 func (d *database) Look(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, (*conn).look, fn)
+	return d.read(ctx, func(c *conn) (healthy bool, err error) {
+		err = c.look(ctx, fn)
+		return !spoils(codeOf(c.link.rules.Failed)), err
+	})
 }
 
-// runner is how a connection runs fn: conn.transact or conn.look.
-type runner func(c *conn, ctx context.Context, fn func(store.SQL) error) error
-
-func (d *database) read(ctx context.Context, run runner, fn func(store.SQL) error) error {
+// read runs fn on a reader, which it says whether it is fit for another.
+func (d *database) read(ctx context.Context, fn func(c *conn) (healthy bool, err error)) error {
 	c, err := d.reader(ctx)
 	if err != nil {
 		return err
 	}
 	healthy := false
 	defer func() { d.giveBack(c, healthy) }()
-	if err := c.link.run("BEGIN"); err != nil {
-		return err
-	}
-	err = run(c, ctx, fn)
-	if spoils(codeOf(c.link.rules.Failed)) {
-		return err
-	}
-	healthy = c.link.run("ROLLBACK") == nil
+	healthy, err = fn(c)
 	return err
 }
 
