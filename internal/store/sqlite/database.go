@@ -29,9 +29,11 @@ type database struct {
 	points  *failpoint.Set
 	reserve *reserve // of the registry; nil otherwise
 
-	idle  chan *conn    // readers that wait for work
-	slots chan struct{} // one for each reader that is not open
+	slots chan struct{} // one for each reader that is not at work
 	done  chan struct{} // closed when the database is closing
+
+	mu   sync.Mutex
+	idle []*conn // readers that wait for work; the last one's pages are warm
 
 	writer writer
 
@@ -44,7 +46,7 @@ type database struct {
 func newDatabase(name, rel string, p profile, e *Engine) *database {
 	d := &database{
 		name: name, rel: rel, path: e.folder.abs(rel), profile: p, sync: e.synchronous, pool: e.pool, points: e.points,
-		idle: make(chan *conn, p.readers), slots: make(chan struct{}, p.readers), done: make(chan struct{}),
+		slots: make(chan struct{}, p.readers), done: make(chan struct{}),
 	}
 	for range p.readers {
 		d.slots <- struct{}{}
@@ -100,30 +102,34 @@ func (d *database) reader(ctx context.Context) (*conn, error) {
 		}
 	}
 	select {
-	case <-d.done:
-		return nil, errClosed()
-	case c := <-d.idle:
-		return c, nil
-	default:
-	}
-	select { // an idle one before a new one
-	case c := <-d.idle:
-		return c, nil
 	case <-d.slots:
-		return d.openReader()
 	case <-d.done:
 		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, unavailable(context.Cause(ctx))
 	}
-}
-
-func (d *database) openReader() (*conn, error) {
+	if c := d.takeIdle(); c != nil { // before a new one
+		return c, nil
+	}
 	c, err := d.dial(false)
 	if err != nil {
 		d.slots <- struct{}{}
 	}
 	return c, err
+}
+
+// takeIdle returns the reader that waits for the shortest time, nil if none
+// does. The caller has a slot.
+func (d *database) takeIdle() *conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := d.idle[last]
+	d.idle = d.idle[:last]
+	return c
 }
 
 func (d *database) dial(write bool) (*conn, error) {
@@ -134,10 +140,12 @@ func (d *database) dial(write bool) (*conn, error) {
 // transaction.
 func (d *database) giveBack(c *conn, healthy bool) {
 	if healthy {
-		d.idle <- c
-		return
+		d.mu.Lock()
+		d.idle = append(d.idle, c)
+		d.mu.Unlock()
+	} else {
+		_ = c.close() // it only read
 	}
-	_ = c.close() // it only read
 	d.slots <- struct{}{}
 }
 
@@ -165,11 +173,12 @@ func (d *database) admit(ctx context.Context) error {
 func (d *database) drain(ctx context.Context) (taken int, err error) {
 	for taken < d.profile.readers {
 		select {
-		case c := <-d.idle:
-			_ = c.close() // it only read
 		case <-d.slots:
 		case <-ctx.Done():
 			return taken, unavailable(context.Cause(ctx))
+		}
+		if c := d.takeIdle(); c != nil {
+			_ = c.close() // it only read
 		}
 		taken++
 	}
