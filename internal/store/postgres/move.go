@@ -3,9 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"slices"
+	"sync"
 
 	"portico"
 	"portico/internal/store"
@@ -31,14 +30,23 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 		return translate(err)
 	}
 	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
-		if err := m.pour(ctx, into, database, schema); err != nil || schema != appSchema {
-			return err // ours changes meanwhile, and is applied again
+		if schema == appSchema {
+			return m.pour(ctx, into, database, schema)
 		}
-		target, err := e.clusters.at(ctx, id.Cluster)
-		if err == nil {
-			err = m.compare(ctx, target, database)
-		}
-		return translate(err)
+		// The app's part is there, and is compared meanwhile. Ours changes all the
+		// time, and is applied again.
+		var differs error
+		var compared sync.WaitGroup
+		compared.Go(func() {
+			target, err := e.clusters.at(ctx, id.Cluster)
+			if err == nil {
+				err = m.compare(ctx, target, database)
+			}
+			differs = translate(err)
+		})
+		err := m.pour(ctx, into, database, schema)
+		compared.Wait()
+		return errors.Join(differs, err)
 	})
 }
 
@@ -57,7 +65,7 @@ func (m *move) look(ctx context.Context) error {
 		err := a.query(`SELECT (SELECT COUNT(*) FROM pg_largeobject_metadata),
 			(SELECT COUNT(*) FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND relnamespace = to_regnamespace('public')),
 			(SELECT COUNT(*) FROM pg_prepared_xacts WHERE database = current_database()),
-			(SELECT COALESCE(SUM(pg_table_size(oid)), 0)::bigint FROM pg_class WHERE relkind IN ('r', 'm')
+			(SELECT COALESCE(SUM(pg_table_size(oid)), 0)::bigint FROM pg_class WHERE relkind = 'r'
 			AND relnamespace IN ('`+schemaName+`'::regnamespace, '`+appSchema+`'::regnamespace))`, nil, &objects, &outside, &prepared, &m.total)
 		if err == nil && objects > 0 {
 			err = portico.Errorf(portico.KindConflict,
@@ -107,64 +115,4 @@ func (m *move) pour(ctx context.Context, into *address, database, schema string)
 		return dump
 	}
 	return written
-}
-
-// compare holds the app's part of both databases against each other: each
-// table's rows, by their number and a sum over their hashes.
-func (m *move) compare(ctx context.Context, target *server, name string) error {
-	type seen struct {
-		tables []string
-		err    error
-	}
-	at := make(chan seen, 1)
-	go func() {
-		tables, err := digests(ctx, m.source, m.from)
-		at <- seen{tables, err}
-	}()
-	there, err := digests(ctx, target, name)
-	here := <-at
-	if err := errors.Join(here.err, err); err != nil {
-		return err
-	}
-	if !slices.Equal(here.tables, there) {
-		return unavailable(fmt.Errorf("postgres: the copy of %s differs: it has %v, want %v", m.from, there, here.tables))
-	}
-	return nil
-}
-
-// sameText makes values read the same on every server, a policy that would hide
-// rows from us an error, and no name in our statements one of the app's.
-const sameText = "SET search_path = pg_catalog; SET datestyle = 'ISO'; SET intervalstyle = 'postgres'; SET timezone = 'UTC'; SET bytea_output = 'hex'; SET extra_float_digits = 1; SET row_security = off"
-
-// digests returns a line for each table and sequence of the app in a database:
-// its name, how many rows it has, and what they sum up to. A row is read by
-// record_out: a cast to text may be the app's own, and would run as us.
-func digests(ctx context.Context, s *server, name string) (lines []string, err error) {
-	err = s.inside(ctx, name, func(a *session) error {
-		if err := a.exec(statementLimit, sameText); err != nil {
-			return err
-		}
-		a.link.limit = stepLimit
-		defer func() { a.link.limit = statementLimit }()
-		for kinds, text := range map[string]string{
-			`'r', 'm'`: `COUNT(*)::text || ' ' || COALESCE(SUM(('x' || LEFT(MD5(textin(record_out(t.*))), 15))::bit(60)::bigint), 0)::text`,
-			`'S'`:      `MAX(last_value)::text || ' ' || BOOL_OR(is_called)::text`,
-		} {
-			names, err := a.column(`SELECT relname::text FROM pg_class WHERE relkind IN (` + kinds + `)
-				AND relnamespace = '` + appSchema + `'::regnamespace`)
-			if err != nil {
-				return err
-			}
-			for _, relation := range names {
-				var sum string
-				if err := a.query(`SELECT `+text+` FROM `+appSchema+`.`+quote(relation)+` t`, nil, &sum); err != nil {
-					return err
-				}
-				lines = append(lines, relation+": "+sum)
-			}
-		}
-		return nil
-	})
-	slices.Sort(lines)
-	return lines, err
 }
