@@ -26,9 +26,9 @@ func (c *Control) Home(ctx context.Context, host store.Host, cookie string) (v p
 		return err
 	})
 	if v.Admit(c.store.Now()) != portico.AdmitGuest {
-		portals = nil
+		return v, nil, err
 	}
-	return v, portals, err
+	return v, append(portals, v.Portal), err
 }
 
 // Admit decides on a visit now.

@@ -48,7 +48,6 @@ type homeView struct {
 	Visit   portico.Visit
 	Name    string
 	Portals []portalLink
-	SignIn  string
 }
 
 // portalLink is a portal to go to.
@@ -77,7 +76,7 @@ func (g *Gateway) home(q *request) error {
 		Title: "Home", Brand: q.visit.Portal.Name, Secret: true,
 		Account: &web.Account{Name: q.visit.Name(), Detail: q.visit.Account.Email, SignOut: ownPrefix + "sign-out"},
 		Data: homeView{
-			Visit: q.visit, Name: q.visit.Name(), Portals: g.portalLinks(q.portals, q.visit.Portal.ID), SignIn: g.control.SignInURL(),
+			Visit: q.visit, Name: q.visit.Name(), Portals: g.portalLinks(q.portals, q.visit.Portal.ID),
 		},
 	})
 	return nil

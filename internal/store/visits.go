@@ -3,6 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
+	"slices"
 
 	"portico"
 )
@@ -19,8 +20,10 @@ type Host struct {
 // the session's account and role, in one query. A host that is nobody's gives
 // the zero Visit. Of portal and account it has what guests' pages show.
 func (tx *Tx) Visit(host Host, sessionID, audiencePrefix string) (portico.Visit, error) {
-	where, name := host.where()
-	return tx.visit(where, name, sessionID, audiencePrefix)
+	if host.Domain != "" {
+		return tx.visit(visitQuery+byDomain, host.Domain, sessionID, audiencePrefix)
+	}
+	return tx.visit(visitQuery+byLabel, host.Label, sessionID, audiencePrefix)
 }
 
 // VisitPortal is Visit for a portal's id, and nobody's session.
@@ -28,24 +31,21 @@ func (tx *Tx) VisitPortal(portalID string) (portico.Visit, error) {
 	if !portico.ValidID(portalID, portico.PrefixPortal) {
 		portalID = ""
 	}
-	return tx.visit(`p.id = $1`, portalID, "", "")
+	return tx.visit(visitQuery+`p.id = $1`, portalID, "", "")
 }
 
-// Home is Visit with PortalsOf for the session's account, whatever that session
-// is worth, in the same query.
-func (tx *Tx) Home(host Host, sessionID, audiencePrefix string) (v portico.Visit, portals []portico.Portal, err error) {
+// Home is Visit with the other portals that the session's account can enter
+// now, whatever that session is worth, in the same query; these are in no order,
+// with what links to them show.
+func (tx *Tx) Home(host Host, sessionID, audiencePrefix string) (v portico.Visit, others []portico.Portal, err error) {
 	if !portico.ValidID(sessionID, portico.PrefixSession) {
 		sessionID = ""
 	}
-	where, name := host.where()
-	rows, err := tx.q.Query(`SELECT `+visitColumns+`, COALESCE(theirs.id, ''), COALESCE(other.id, ''), COALESCE(named.name, ''),
-		COALESCE(other.api_name, ''), other.custom_domain, COALESCE(other.domain_status, ''), COALESCE(other.state, '')
-		`+visitTables+`
-		LEFT JOIN memberships g ON g.account_id = a.id AND g.role = 'guest'
-		LEFT JOIN portals other ON other.id = g.organization_id AND other.state IN ('active', 'unavailable')
-		LEFT JOIN organizations named ON named.id = other.id
-		LEFT JOIN organizations theirs ON theirs.id = named.parent_id AND theirs.suspended = 0
-		WHERE `+where, name, sessionID, audiencePrefix)
+	query, name := homeQuery+byLabel, host.Label
+	if host.Domain != "" {
+		query, name = homeQuery+byDomain, host.Domain
+	}
+	rows, err := tx.q.Query(query, name, sessionID, audiencePrefix)
 	if err != nil {
 		return portico.Visit{}, nil, err
 	}
@@ -56,18 +56,10 @@ func (tx *Tx) Home(host Host, sessionID, audiencePrefix string) (v portico.Visit
 			return portico.Visit{}, nil, err
 		}
 		if p.OrganizationID != "" {
-			portals = append(portals, p)
+			others = append(others, p)
 		}
 	}
-	return v, portals, rows.Err()
-}
-
-// where returns the condition that finds the host's portal, and its value.
-func (h Host) where() (condition, value string) {
-	if h.Domain != "" {
-		return `p.custom_domain = $1 AND p.domain_verified_at IS NOT NULL AND p.domain_status = 'active'`, h.Domain
-	}
-	return `p.api_name = $1`, h.Label
+	return v, others, rows.Err()
 }
 
 const (
@@ -78,26 +70,40 @@ const (
 		LEFT JOIN sessions s ON s.id = $2 AND s.organization_id = p.id AND s.audience = $3 || p.id
 		LEFT JOIN accounts a ON a.id = s.account_id
 		LEFT JOIN memberships m ON m.organization_id = p.id AND m.account_id = s.account_id`
+
+	visitQuery = `SELECT ` + visitColumns + ` ` + visitTables + ` WHERE `
+	homeQuery  = `SELECT ` + visitColumns + `, COALESCE(theirs.id, ''), COALESCE(other.id, ''), COALESCE(named.name, ''),
+		COALESCE(other.api_name, ''), other.custom_domain, COALESCE(other.domain_status, ''), COALESCE(other.state, '')
+		` + visitTables + `
+		LEFT JOIN memberships g ON g.account_id = a.id AND g.role = 'guest' AND g.organization_id <> p.id
+		LEFT JOIN portals other ON other.id = g.organization_id AND other.state IN ('active', 'unavailable')
+		LEFT JOIN organizations named ON named.id = other.id
+		LEFT JOIN organizations theirs ON theirs.id = named.parent_id AND theirs.suspended = 0
+		WHERE `
+
+	// The conditions that find a host's portal.
+	byLabel  = `p.api_name = $1`
+	byDomain = `p.custom_domain = $1 AND p.domain_verified_at IS NOT NULL AND p.domain_status = 'active'`
 )
 
 func scanVisit(row scanner, more ...any) (portico.Visit, error) {
 	var v portico.Visit
 	var expires int64
 	p := &v.Portal
-	err := row.Scan(append([]any{
+	err := row.Scan(slices.Concat([]any{
 		&p.ID, &p.OrganizationID, &p.Name, &p.APIName, &p.Description, &p.CustomDomain, &p.DomainStatus, &p.State,
 		&v.Organization, &v.Suspended, &v.SessionID, &expires, &v.Account.ID, &v.Account.Email,
 		&v.Account.Name, &v.Account.Proven, &v.Role, &v.FirstName, &v.LastName,
-	}, more...)...)
+	}, more)...)
 	v.ExpiresAt = fromMicros(expires)
 	return v, err
 }
 
-func (tx *Tx) visit(where, name, sessionID, audiencePrefix string) (portico.Visit, error) {
+func (tx *Tx) visit(query, name, sessionID, audiencePrefix string) (portico.Visit, error) {
 	if !portico.ValidID(sessionID, portico.PrefixSession) {
 		sessionID = ""
 	}
-	v, err := scanVisit(tx.q.QueryRow(`SELECT `+visitColumns+` `+visitTables+` WHERE `+where, name, sessionID, audiencePrefix))
+	v, err := scanVisit(tx.q.QueryRow(query, name, sessionID, audiencePrefix))
 	if errors.Is(err, sql.ErrNoRows) {
 		return portico.Visit{}, nil
 	}

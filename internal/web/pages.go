@@ -279,7 +279,6 @@ func (p *Pages) execute(out []byte, made prepared, page Page) ([]byte, error) {
 func write(w http.ResponseWriter, r *http.Request, page Page, body []byte) {
 	h := w.Header()
 	setPolicy(h, page)
-	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Add("Vary", "Accept-Encoding")
 	status := page.Status
 	if status == 0 {
@@ -313,7 +312,6 @@ func (p *Pages) Fixed(name string, page Page) (http.Handler, error) {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		setPolicy(h, page)
-		h.Set("Content-Type", "text/html; charset=utf-8")
 		h.Set("Cache-Control", "no-cache")
 		sendFixed(w, r, plain, packed)
 	}), nil

@@ -7,24 +7,39 @@ import (
 
 // setPolicy sets the headers that every page has: nothing but the product's own
 // files is loaded, and no other page frames it, opens it or learns its address.
+// Names are as http.Header keeps them, and the values have one array.
 func setPolicy(h http.Header, page Page) {
-	form := strings.Join(append([]string{"form-action 'self'"}, page.FormAction...), " ")
-	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "+
-		"connect-src 'self'; "+form+"; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()")
-	h.Set("Referrer-Policy", "same-origin")
-	h.Set("Cache-Control", "no-store")
+	sources := policyStart + policyEnd
+	if len(page.FormAction) > 0 {
+		sources = policyStart + " " + strings.Join(page.FormAction, " ") + policyEnd
+	}
+	referrer := "same-origin"
 	if page.Secret {
 		// With it a browser sends "Origin: null" with the page's own forms. They
 		// pass Protect by Sec-Fetch-Site, which is sent over TLS and to localhost.
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Robots-Tag", "noindex, nofollow")
+		referrer = "no-referrer"
+		h["X-Robots-Tag"] = []string{"noindex, nofollow"}
+	}
+	all := []string{
+		"Content-Type", "text/html; charset=utf-8",
+		"Content-Security-Policy", sources,
+		"X-Content-Type-Options", "nosniff",
+		"X-Frame-Options", "DENY",
+		"Cross-Origin-Opener-Policy", "same-origin",
+		"Cross-Origin-Resource-Policy", "same-origin",
+		"Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+		"Referrer-Policy", referrer,
+		"Cache-Control", "no-store",
+	}
+	for i := 0; i < len(all); i += 2 {
+		h[all[i]] = all[i+1 : i+2 : i+2]
 	}
 }
+
+const (
+	policyStart = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'"
+	policyEnd   = "; base-uri 'none'; frame-ancestors 'none'"
+)
 
 // Protect refuses what changes something and does not come from a page of the
 // same origin: the browser says where it comes from, and there are no

@@ -29,9 +29,11 @@ type database struct {
 	points  *failpoint.Set
 	reserve *reserve // of the registry; nil otherwise
 
-	idle  chan *conn    // readers that wait for work
-	slots chan struct{} // one for each reader that is not open
+	slots chan struct{} // one for each reader that is not at work
 	done  chan struct{} // closed when the database is closing
+
+	mu   sync.Mutex
+	idle []*conn // readers that wait for work; the last one's pages are warm
 
 	writer writer
 
@@ -44,7 +46,7 @@ type database struct {
 func newDatabase(name, rel string, p profile, e *Engine) *database {
 	d := &database{
 		name: name, rel: rel, path: e.folder.abs(rel), profile: p, sync: e.synchronous, pool: e.pool, points: e.points,
-		idle: make(chan *conn, p.readers), slots: make(chan struct{}, p.readers), done: make(chan struct{}),
+		slots: make(chan struct{}, p.readers), done: make(chan struct{}),
 	}
 	for range p.readers {
 		d.slots <- struct{}{}
@@ -56,32 +58,36 @@ func newDatabase(name, rel string, p profile, e *Engine) *database {
 
 // View implements store.Database.
 func (d *database) View(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, (*conn).transact, fn)
+	return d.read(ctx, func(c *conn) (healthy bool, err error) {
+		if err := c.link.run("BEGIN"); err != nil {
+			return false, err
+		}
+		err = c.transact(ctx, fn)
+		if spoils(codeOf(c.link.rules.Failed)) {
+			return false, err
+		}
+		return c.link.run("ROLLBACK") == nil, err
+	})
 }
 
-// Look implements store.Database. There is no way to a server to be saved.
+// Look implements store.Database. The statement begins a transaction, and the
+// end of its rows ends it.
 func (d *database) Look(ctx context.Context, fn func(store.SQL) error) error {
-	return d.read(ctx, (*conn).look, fn)
+	return d.read(ctx, func(c *conn) (healthy bool, err error) {
+		err = c.look(ctx, fn)
+		return !spoils(codeOf(c.link.rules.Failed)), err
+	})
 }
 
-// runner is how a connection runs fn: conn.transact or conn.look.
-type runner func(c *conn, ctx context.Context, fn func(store.SQL) error) error
-
-func (d *database) read(ctx context.Context, run runner, fn func(store.SQL) error) error {
+// read runs fn on a reader, which it says whether it is fit for another.
+func (d *database) read(ctx context.Context, fn func(c *conn) (healthy bool, err error)) error {
 	c, err := d.reader(ctx)
 	if err != nil {
 		return err
 	}
 	healthy := false
 	defer func() { d.giveBack(c, healthy) }()
-	if err := c.link.run("BEGIN"); err != nil {
-		return err
-	}
-	err = run(c, ctx, fn)
-	if spoils(codeOf(c.link.rules.Failed)) {
-		return err
-	}
-	healthy = c.link.run("ROLLBACK") == nil
+	healthy, err = fn(c)
 	return err
 }
 
@@ -96,30 +102,34 @@ func (d *database) reader(ctx context.Context) (*conn, error) {
 		}
 	}
 	select {
-	case <-d.done:
-		return nil, errClosed()
-	case c := <-d.idle:
-		return c, nil
-	default:
-	}
-	select { // an idle one before a new one
-	case c := <-d.idle:
-		return c, nil
 	case <-d.slots:
-		return d.openReader()
 	case <-d.done:
 		return nil, errClosed()
 	case <-ctx.Done():
 		return nil, unavailable(context.Cause(ctx))
 	}
-}
-
-func (d *database) openReader() (*conn, error) {
+	if c := d.takeIdle(); c != nil { // before a new one
+		return c, nil
+	}
 	c, err := d.dial(false)
 	if err != nil {
 		d.slots <- struct{}{}
 	}
 	return c, err
+}
+
+// takeIdle returns the reader that waits for the shortest time, nil if none
+// does. The caller has a slot.
+func (d *database) takeIdle() *conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	last := len(d.idle) - 1
+	if last < 0 {
+		return nil
+	}
+	c := d.idle[last]
+	d.idle = d.idle[:last]
+	return c
 }
 
 func (d *database) dial(write bool) (*conn, error) {
@@ -130,10 +140,12 @@ func (d *database) dial(write bool) (*conn, error) {
 // transaction.
 func (d *database) giveBack(c *conn, healthy bool) {
 	if healthy {
-		d.idle <- c
-		return
+		d.mu.Lock()
+		d.idle = append(d.idle, c)
+		d.mu.Unlock()
+	} else {
+		_ = c.close() // it only read
 	}
-	_ = c.close() // it only read
 	d.slots <- struct{}{}
 }
 
@@ -161,11 +173,12 @@ func (d *database) admit(ctx context.Context) error {
 func (d *database) drain(ctx context.Context) (taken int, err error) {
 	for taken < d.profile.readers {
 		select {
-		case c := <-d.idle:
-			_ = c.close() // it only read
 		case <-d.slots:
 		case <-ctx.Done():
 			return taken, unavailable(context.Cause(ctx))
+		}
+		if c := d.takeIdle(); c != nil {
+			_ = c.close() // it only read
 		}
 		taken++
 	}
