@@ -26,13 +26,13 @@ const (
 // Hosts tells hosts apart. Ports are not compared: a proxy may change them.
 type Hosts struct {
 	public string // the public address's host
-	domain string // below which portals have their addresses
+	below  string // a dot and the domain below which portals have their addresses
 }
 
 // NewHosts returns the hosts of an installation.
 func NewHosts(public *url.URL, portalDomain string) *Hosts {
 	domain, _, _ := strings.Cut(portalDomain, ":")
-	return &Hosts{public: strings.ToLower(public.Hostname()), domain: strings.ToLower(strings.Trim(domain, "."))}
+	return &Hosts{public: strings.ToLower(public.Hostname()), below: "." + strings.ToLower(strings.Trim(domain, "."))}
 }
 
 // Find says whose host a Host header names. Only what is exactly one label
@@ -52,7 +52,7 @@ func (h *Hosts) Find(header string) (HostKind, store.Host) {
 		}
 		return HostMisdirected, store.Host{}
 	}
-	label, below := strings.CutSuffix(name, "."+h.domain)
+	label, below := strings.CutSuffix(name, h.below)
 	switch {
 	case !below:
 		return HostUnknown, store.Host{Domain: name}
@@ -89,7 +89,7 @@ func hostName(header string) (string, bool) {
 		return inner, ok && net.ParseIP(inner) != nil
 	}
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
-	if name == "" || len(name) > portico.MaxHostnameLength || strings.Contains("."+name+".", "..") {
+	if name == "" || len(name) > portico.MaxHostnameLength || name[0] == '.' || name[len(name)-1] == '.' || strings.Contains(name, "..") {
 		return "", false
 	}
 	for _, c := range []byte(name) {

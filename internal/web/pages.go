@@ -157,10 +157,7 @@ func Open(config Config) (*Pages, error) {
 			return nil, err
 		}
 	}
-	maker, err := program.NewMaker(p.funcs(), config.Funcs)
-	if err != nil {
-		return nil, err
-	}
+	maker := program.NewMaker(p.funcs(), config.Funcs)
 	all, err := fs.Glob(config.Files, "[^_]*.html")
 	if err != nil {
 		return nil, err

@@ -9,7 +9,8 @@ import (
 
 // compiler makes the blocks of one program.
 type compiler struct {
-	maker  *Maker
+	funcs  map[string]reflect.Value
+	places map[string]*place
 	set    *template.Template
 	blocks map[string]*block
 
@@ -35,7 +36,7 @@ func (c *compiler) block(name string) (*block, error) {
 	}
 	b := &block{}
 	c.blocks[name] = b
-	inner := compiler{maker: c.maker, set: c.set, blocks: c.blocks}
+	inner := compiler{funcs: c.funcs, places: c.places, set: c.set, blocks: c.blocks}
 	steps, err := inner.list(t.Tree.Root)
 	if err != nil {
 		return nil, fmt.Errorf("template %s: %w", name, err)

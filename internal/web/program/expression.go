@@ -57,7 +57,7 @@ const escaperPrefix = "_html_template_"
 func (c *compiler) commands(n *parse.PipeNode) (v value, p *place, err error) {
 	cmds, chain := split(n)
 	if chain != "" {
-		if p = c.maker.places[chain]; p == nil {
+		if p = c.places[chain]; p == nil {
 			return value{}, nil, fmt.Errorf("%s stands where values are escaped by %s, which a program does not know", n, chain)
 		}
 	}
@@ -172,7 +172,7 @@ func (c *compiler) function(name string, args []value) (value, error) {
 type callee func(f *frame, dot reflect.Value, args []value) (reflect.Value, error)
 
 func (c *compiler) callee(name string) (callee, error) {
-	if fn, ok := c.maker.funcs[name]; ok {
+	if fn, ok := c.funcs[name]; ok {
 		return func(f *frame, dot reflect.Value, args []value) (reflect.Value, error) {
 			in, err := evaluate(f, dot, args)
 			if err != nil {

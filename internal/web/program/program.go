@@ -16,25 +16,25 @@ import (
 	"html/template"
 	"io"
 	"reflect"
+	"sync"
 )
 
 // Maker makes programs of templates that were parsed with the same functions.
 type Maker struct {
 	funcs  map[string]reflect.Value
-	places map[string]*place
+	places func() (map[string]*place, error) // made for the first program
 }
 
 // NewMaker returns the maker of programs. What a function returns must depend
 // on its arguments alone: with constants it is called once, by Program.
-func NewMaker(funcs ...template.FuncMap) (*Maker, error) {
-	places, err := newPlaces()
-	m := &Maker{funcs: map[string]reflect.Value{}, places: places}
+func NewMaker(funcs ...template.FuncMap) *Maker {
+	m := &Maker{funcs: map[string]reflect.Value{}, places: sync.OnceValues(newPlaces)}
 	for _, some := range funcs {
 		for name, fn := range some {
 			m.funcs[name] = reflect.ValueOf(fn)
 		}
 	}
-	return m, err
+	return m
 }
 
 // Program is one template with all that it calls, ready to run. It is safe for
@@ -47,7 +47,11 @@ func (m *Maker) Program(set *template.Template, name string) (*Program, error) {
 	if err := escape(set, name); err != nil {
 		return nil, err
 	}
-	c := &compiler{maker: m, set: set, blocks: map[string]*block{}}
+	places, err := m.places()
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{funcs: m.funcs, places: places, set: set, blocks: map[string]*block{}}
 	main, err := c.block(name)
 	if err != nil {
 		return nil, fmt.Errorf("program: %w", err)

@@ -93,10 +93,7 @@ func both(t *testing.T, text string, data any) (want, got string, wantErr, gotEr
 	}
 	var out bytes.Buffer
 	wantErr = template.Must(parsed.Clone()).Execute(&out, data)
-	maker, err := program.NewMaker(funcs())
-	if err != nil {
-		t.Fatal(err)
-	}
+	maker := program.NewMaker(funcs())
 	p, gotErr := maker.Program(parsed, "main")
 	if gotErr != nil {
 		return out.String(), "", wantErr, gotErr
@@ -173,10 +170,7 @@ func TestUnknown(t *testing.T) {
 func TestTogether(t *testing.T) {
 	t.Parallel()
 	set := template.Must(template.New("main").Parse(`{{range .}}{{.Text}} {{end}}`))
-	maker, err := program.NewMaker()
-	if err != nil {
-		t.Fatal(err)
-	}
+	maker := program.NewMaker()
 	p, err := maker.Program(set, "main")
 	if err != nil {
 		t.Fatal(err)
@@ -208,10 +202,7 @@ func FuzzPlaces(f *testing.F) {
 	set := template.Must(template.New("main").Parse(`<title>{{.}}</title><b title="{{.}}">{{.}}</b>` +
 		`<a href="{{.}}"></a><a href="/x/{{.}}"></a><a href="/?x={{.}}"></a><img src="{{.}}"><form action="{{.}}"></form><textarea>{{.}}</textarea>`))
 	other := template.Must(set.Clone())
-	maker, err := program.NewMaker()
-	if err != nil {
-		f.Fatal(err)
-	}
+	maker := program.NewMaker()
 	p, err := maker.Program(set, "main")
 	if err != nil {
 		f.Fatal(err)
@@ -261,10 +252,7 @@ func TestFronts(t *testing.T) {
 					}
 				}
 			}
-			maker, err := program.NewMaker(funcs)
-			if err != nil {
-				t.Fatal(err)
-			}
+			maker := program.NewMaker(funcs)
 			set, err := template.New("").Funcs(funcs).ParseFiles(files...)
 			if err == nil {
 				_, err = maker.Program(set, "layout")
