@@ -35,7 +35,7 @@ func TestMember(t *testing.T) {
 			owner.WaitText("#members", email)
 			lookAt(owner, "console-members-invited")
 			owner.Click("form[action$='/resend'] button[aria-label*='" + email + "']")
-			owner.Wait(".notice.good")
+			owner.WaitText("main", "The invitation is sent again.")
 
 			guest.Open(mailedLink(t, w, email))
 			guest.Wait("#accept")
