@@ -127,6 +127,7 @@ func (h hands) create(name string) {
 	h.press(".empty .button.primary")
 	h.write("#name", name)
 	h.press("form.card button.primary")
+	h.WaitAddress("/portals/port_")
 	h.until(".actions a[href$='/invite']")
 }
 
@@ -139,6 +140,7 @@ func (h hands) guests() (organization string) {
 	h.press("form.card button.primary")
 	h.WaitText("main h1", "Invite 3 of 3?")
 	h.press("form.card button.primary")
+	h.Wait("#import .head .chip") // it was sent
 	h.until("a[download]")
 	if text := h.Text("ul.sums"); !strings.Contains(text, "Invited") || !strings.Contains(text, "3") {
 		h.t.Errorf("the result: %s", text)
@@ -203,6 +205,7 @@ func (h hands) records() {
 	h.press("nav[aria-label=Main] a[href='/audit']")
 	h.write("#actor", "ada@example.com")
 	h.press("form.inline button")
+	h.WaitAddress("actor=ada")
 	h.WaitText("main tbody", "portal.updated")
 }
 

@@ -154,9 +154,19 @@ func (tab *Tab) do(what string, actions ...chromedp.Action) {
 		ctx, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
 	}
-	if err := chromedp.Run(ctx, actions...); err != nil {
+	err := chromedp.Run(ctx, actions...)
+	for err != nil && ctx.Err() == nil && replaced(err) {
+		err = chromedp.Run(ctx, actions...)
+	}
+	if err != nil {
 		tab.t.Fatalf("%s: %v\n%s", what, err, tab.snapshot())
 	}
+}
+
+// replaced reports whether the browser says that what was found on the page went
+// with it before anything was done to it.
+func replaced(err error) bool {
+	return strings.Contains(err.Error(), "Could not find node with given id")
 }
 
 // snapshot says where the tab is, for the log of a test that failed.
@@ -274,16 +284,27 @@ func (tab *Tab) Wait(selector string) {
 // the one that the tab is about to show.
 func (tab *Tab) WaitText(selector, text string) {
 	tab.t.Helper()
-	says := fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q)", selector, text)
+	tab.until(fmt.Sprintf("document.querySelector(%q)?.innerText.includes(%q)", selector, text))
+}
+
+// WaitAddress waits until the address of the page has a part.
+func (tab *Tab) WaitAddress(part string) {
+	tab.t.Helper()
+	tab.until(fmt.Sprintf("document.querySelector('main') && location.href.includes(%q)", part))
+}
+
+// until waits until an expression is true, on this page or on the next.
+func (tab *Tab) until(expression string) {
+	tab.t.Helper()
 	ctx, cancel := context.WithTimeout(tab.context, patience)
 	defer cancel()
 	for {
-		err := chromedp.Run(ctx, chromedp.Poll(says, nil, chromedp.WithPollingTimeout(patience)))
+		err := chromedp.Run(ctx, chromedp.Poll(expression, nil, chromedp.WithPollingTimeout(patience)))
 		if err == nil {
 			return
 		}
 		if ctx.Err() != nil || !movedOn(err) {
-			tab.t.Fatalf("wait for %q in %s: %v\n%s", text, selector, err, tab.snapshot())
+			tab.t.Fatalf("wait until %s: %v\n%s", expression, err, tab.snapshot())
 		}
 	}
 }
