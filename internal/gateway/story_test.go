@@ -35,11 +35,14 @@ func TestAGuestComesIn(t *testing.T) {
 		t.Errorf("arrived at %s by %v", page.URL, b.Hops)
 	}
 
+	want(t, page, http.StatusOK, "Your portals Acme Customers Here Leave")
+
 	second := w.Portal("Second")
 	w.Invite(w.Admin.Token, second, guestEmail)
 	page = b.Get(page.URL.String())
+	want(t, page, http.StatusOK, "Your portals Acme Customers Here Second Leave")
 	page = b.Get(page.Link("Second"))
-	want(t, page, http.StatusOK, "Second")
+	want(t, page, http.StatusOK, "Your portals Acme Customers Second Here Leave")
 	if page.URL.String() != w.PortalURL(second)+"/" {
 		t.Errorf("the switcher led to %s", page.URL)
 	}
