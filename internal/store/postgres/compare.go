@@ -14,15 +14,15 @@ import (
 // Both are read after the copying, so that what an operator wrote to the source
 // meanwhile shows too. Two servers may hash differently: before a copy is said
 // to differ, the text of its rows is compared.
-func (m *move) compare(ctx context.Context, target *server, name string) error {
-	quick := min(m.source.facts.Load().version, target.facts.Load().version) >= hashesRows
+func (m *move) compare(ctx context.Context) error {
+	quick := min(m.source.facts.Load().version, m.target.facts.Load().version) >= hashesRows
 	if quick {
-		here, there, err := m.digests(ctx, target, name, tablesQuickly)
+		here, there, err := m.digests(ctx, tablesQuickly)
 		if err != nil || slices.Equal(here, there) {
 			return err
 		}
 	}
-	here, there, err := m.digests(ctx, target, name, tablesByText)
+	here, there, err := m.digests(ctx, tablesByText)
 	if err != nil || slices.Equal(here, there) {
 		return err
 	}
@@ -30,10 +30,10 @@ func (m *move) compare(ctx context.Context, target *server, name string) error {
 }
 
 // digests reads both databases at once.
-func (m *move) digests(ctx context.Context, target *server, name, tables string) (here, there []string, err error) {
+func (m *move) digests(ctx context.Context, tables string) (here, there []string, err error) {
 	var far error
 	var both sync.WaitGroup
-	both.Go(func() { there, far = digests(ctx, target, name, tables) })
+	both.Go(func() { there, far = digests(ctx, m.target, m.into, tables) })
 	here, err = digests(ctx, m.source, m.from, tables)
 	both.Wait()
 	return here, there, errors.Join(err, far)

@@ -57,18 +57,18 @@ func TestCopyDiffers(t *testing.T) {
 	noError(t, err)
 	target, err := e.clusters.at(t.Context(), to.Cluster)
 	noError(t, err)
-	m := &move{from: name(from), source: source}
+	m := &move{from: name(from), source: source, into: name(to), target: target}
 	ways := map[string]string{"quick": tablesQuickly, "by text": tablesByText}
 	same := func(what string, want bool) {
 		t.Helper()
 		for way, tables := range ways {
-			here, there, err := m.digests(t.Context(), target, name(to), tables)
+			here, there, err := m.digests(t.Context(), tables)
 			noError(t, err)
 			if slices.Equal(here, there) != want {
 				t.Errorf("%s, %s:\n%s\n%s", what, way, strings.Join(here, "\n"), strings.Join(there, "\n"))
 			}
 		}
-		if err := m.compare(t.Context(), target, name(to)); (err == nil) != want || err != nil && portico.KindOf(err) != portico.KindUnavailable {
+		if err := m.compare(t.Context()); (err == nil) != want || err != nil && portico.KindOf(err) != portico.KindUnavailable {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -3,8 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
-	"io"
+	"os"
 	"sync"
+	"time"
 
 	"portico"
 	"portico/internal/store"
@@ -13,8 +14,8 @@ import (
 var _ store.Mover = (*Engine)(nil)
 
 // Copy implements store.Mover by pg_dump and pg_restore, the one's output the
-// other's input: nothing is written between. Where we die both end with us, and
-// pg_restore's transaction with it.
+// other's input: nothing is written between, and nothing passes through us.
+// Where we die both end too, and pg_restore's transaction with it.
 func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, progress func(done, total int64)) error {
 	entry, err := e.handles.Acquire(ctx, from, false) // a drop waits for it
 	if err != nil {
@@ -25,9 +26,16 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 	if err != nil {
 		return err
 	}
-	m := &move{from: from.Name, source: source, progress: progress}
+	target, err := e.clusters.at(ctx, id.Cluster)
+	if err != nil {
+		return err
+	}
+	m := &move{from: from.Name, source: source, into: id.Place().Name, target: target}
 	if err := m.look(ctx); err != nil {
 		return translate(err)
+	}
+	if progress != nil {
+		defer m.watch(ctx, progress)()
 	}
 	return e.makeFilled(ctx, id, func(ctx context.Context, into *address, database, schema string) error {
 		if schema == appSchema {
@@ -37,13 +45,7 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 		// time, and is applied again.
 		var differs error
 		var compared sync.WaitGroup
-		compared.Go(func() {
-			target, err := e.clusters.at(ctx, id.Cluster)
-			if err == nil {
-				err = m.compare(ctx, target, database)
-			}
-			differs = translate(err)
-		})
+		compared.Go(func() { differs = translate(m.compare(ctx)) })
 		err := m.pour(ctx, into, database, schema)
 		compared.Wait()
 		return errors.Join(differs, err)
@@ -52,10 +54,9 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 
 // move is a database being copied from one server to another.
 type move struct {
-	from        string // name of the database
-	source      *server
-	total, done int64
-	progress    func(done, total int64)
+	from, into     string // names of the databases
+	source, target *server
+	total          int64 // bytes of tables
 }
 
 // look reads how much there is, and refuses what a copy by schema leaves out.
@@ -83,21 +84,55 @@ func (m *move) look(ctx context.Context) error {
 	})
 }
 
-// Write counts what passes from the one program to the other.
-func (m *move) Write(p []byte) (int, error) {
-	m.done += int64(len(p))
-	m.total = max(m.total, m.done)
-	if m.progress != nil {
-		m.progress(m.done, m.total)
+// watchEvery is how often somebody who waits is told of the progress.
+const watchEvery = 250 * time.Millisecond
+
+// watch tells of the progress, which is by how much the new database grew, until
+// stop is called.
+func (m *move) watch(ctx context.Context, progress func(done, total int64)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		ticker := time.NewTicker(watchEvery)
+		defer ticker.Stop()
+		for empty := int64(0); ; {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			size, err := m.target.sizeOf(ctx, m.into)
+			if err != nil { // the copy itself will say so
+				continue
+			}
+			if empty == 0 {
+				empty = size
+			}
+			progress(min(max(size-empty, 0), m.total), m.total)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
 	}
-	return len(p), nil
+}
+
+// sizeOf returns how many bytes a database has, none where it is not there.
+func (s *server) sizeOf(ctx context.Context, name string) (size int64, err error) {
+	err = s.session(ctx, func(a *session) error {
+		return a.query(`SELECT COALESCE((SELECT pg_database_size(oid) FROM pg_database WHERE datname = $1), 0)`, []any{name}, &size)
+	})
+	return size, err
 }
 
 // pour copies a schema. When one of the programs fails the other is ended.
 func (m *move) pour(ctx context.Context, into *address, database, schema string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	dumped, out := io.Pipe()
+	dumped, out, err := os.Pipe()
+	if err != nil {
+		return err
+	}
 	read := make(chan error, 1)
 	go func() {
 		// Packing would take longer than the way is worth.
@@ -105,11 +140,11 @@ func (m *move) pour(ctx context.Context, into *address, database, schema string)
 		if err != nil {
 			cancel(err)
 		}
-		out.CloseWithError(err) // always nil
+		_ = out.Close()
 		read <- err
 	}()
-	written := into.restore(ctx, database, schema, io.TeeReader(dumped, m))
-	dumped.CloseWithError(errors.New("pg_restore ended")) // always nil
+	written := into.restore(ctx, database, schema, dumped)
+	_ = dumped.Close() // who still writes into it is told
 	dump := <-read
 	if first := context.Cause(ctx); written == nil || dump != nil && errors.Is(first, dump) {
 		return dump
