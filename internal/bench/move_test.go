@@ -46,7 +46,7 @@ func measureMove(t *testing.T, r *report) {
 		`CREATE TABLE app.notes AS SELECT n, repeat(md5(n::text), 31) AS body FROM generate_series(1, %d) n`, *moveMiB<<10),
 		`ALTER TABLE app.notes OWNER TO "`+w.Place(portal).Name+`_app"`))
 	var ratios []float64
-	for i := range 4 {
+	for i := range 8 {
 		from, to := servers[i%2], servers[(i+1)%2]
 		no(to.Run(t.Context(), "postgres", "CREATE DATABASE raw OWNER "+pgtest.Owner))
 		began := time.Now()
