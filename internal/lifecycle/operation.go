@@ -95,14 +95,14 @@ func (l *Lifecycle) drive(ctx context.Context, op *operation) (store.PortalRow, 
 			return row, err
 		}
 		if err == nil {
-			failures = 0
+			failures, away = 0, false
 			continue
 		}
 		wait := registryAgain
 		if row.ID != "" {
 			failures++
 			wait = jobs.Backoff(failures)
-		} else if !away {
+		} else if !away && ctx.Err() == nil {
 			l.log.Warn("an operation on a portal waits for the registry", "portal", portalID, "error", err)
 		}
 		away = row.ID == ""

@@ -86,7 +86,10 @@ func (l *Lifecycle) prepare(ctx context.Context, row store.PortalRow, fresh *sto
 	if err := l.config.Failpoints.Hit(ctx, PointReplaceFilled); err != nil {
 		return err
 	}
-	err = l.holding(ctx, row, func(before store.Handle) error {
+	err = l.holding(ctx, row, func(before store.Handle, lost error) error {
+		if lost != nil && r.moves {
+			return portico.WrapError(portico.KindUnavailable, lost, "The portal's database cannot be opened now, so its copy cannot be held against it. Run 'portico doctor', or repeat the command.")
+		}
 		if err := l.stillOurs(ctx, row.ID, fence); err != nil {
 			return err
 		}
@@ -108,15 +111,15 @@ func (l *Lifecycle) prepare(ctx context.Context, row store.PortalRow, fresh *sto
 
 // holding runs fn while no guest can be written to the database that a portal
 // has: who was invited or removed since the next one was filled is in there
-// only, and from fn on nowhere. fn is given nil where the database cannot be
-// written to at all.
-func (l *Lifecycle) holding(ctx context.Context, row store.PortalRow, fn func(store.Handle) error) error {
+// only, and from fn on nowhere. Where the database cannot be opened nobody can
+// write to it, and fn is given why.
+func (l *Lifecycle) holding(ctx context.Context, row store.PortalRow, fn func(before store.Handle, lost error) error) error {
 	handle, err := l.engine.Open(ctx, l.store.Identity(row))
 	if err != nil {
-		return fn(nil)
+		return fn(nil, err)
 	}
 	defer handle.Release()
-	return l.store.Hold(ctx, handle, func() error { return fn(handle) })
+	return l.store.Hold(ctx, handle, func() error { return fn(handle, nil) })
 }
 
 // stillOurs returns why an operation may not go on with a portal: what it made
@@ -140,9 +143,6 @@ func (l *Lifecycle) bringUp(ctx context.Context, fresh store.PortalRow, before s
 	defer handle.Release()
 	if err := l.store.ProjectAll(ctx, handle, fresh.ID); err != nil || !r.moves {
 		return err
-	}
-	if before == nil {
-		return portico.Errorf(portico.KindUnavailable, "The portal's database does not answer now, so its copy cannot be held against it. Repeat the command.")
 	}
 	same, err := store.SameSettings(ctx, before, handle)
 	if err == nil && !same {

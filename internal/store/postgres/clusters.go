@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 )
 
@@ -21,6 +22,7 @@ type clusters struct {
 	own  *server
 	list func(context.Context) ([]Cluster, error) // nil: there are no others
 	make func(Cluster) (*server, error)
+	log  *slog.Logger
 
 	mu      sync.Mutex
 	others  map[string]*server // own under a second name among them
@@ -65,8 +67,8 @@ func (c *clusters) absent(id string) error {
 // refresh reads the registry's list: servers that are new, that are gone, and
 // those that have another address, a new password in it perhaps. Of readings
 // side by side the one that began last counts: an older one would take a new
-// server away again. A cluster whose entry is not right is no error here, but
-// for who asks for it.
+// server away again. A cluster whose entry is not right is told of in the log,
+// and an error for who asks for it.
 func (c *clusters) refresh(ctx context.Context) error {
 	if c.list == nil {
 		return nil
@@ -85,12 +87,15 @@ func (c *clusters) refresh(ctx context.Context) error {
 		return nil
 	}
 	c.applied = number
-	before := c.others
+	before, told := c.others, c.failed
 	c.others, c.failed = make(map[string]*server, len(listed)), map[string]error{}
 	for _, cluster := range listed {
 		s, err := c.update(before[cluster.ID], cluster)
 		if err != nil {
 			c.failed[cluster.ID] = err
+			if last := told[cluster.ID]; last == nil || last.Error() != err.Error() {
+				c.log.Warn("the listed address of a cluster cannot be used", "cluster", cluster.ID, "error", err)
+			}
 		}
 		if s != nil {
 			c.others[cluster.ID] = s

@@ -57,7 +57,7 @@ func TestCopyDiffers(t *testing.T) {
 	noError(t, err)
 	target, err := e.clusters.at(t.Context(), to.Cluster)
 	noError(t, err)
-	m := &move{from: name(from), source: source, into: name(to), target: target}
+	m := &move{from: name(from), source: source, into: name(to), target: target, quick: true}
 	ways := map[string]string{"quick": tablesQuickly, "by text": tablesByText}
 	same := func(what string, want bool) {
 		t.Helper()

@@ -124,7 +124,7 @@ func build(cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.clusters = &clusters{own: own, list: cfg.Clusters, make: e.newServer}
+	e.clusters = &clusters{own: own, list: cfg.Clusters, make: e.newServer, log: cfg.Log}
 	return e, nil
 }
 

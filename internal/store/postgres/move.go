@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"portico"
 	"portico/internal/store"
 )
@@ -15,7 +17,8 @@ var _ store.Mover = (*Engine)(nil)
 
 // Copy implements store.Mover by pg_dump and pg_restore, the one's output the
 // other's input: nothing is written between, and nothing passes through us.
-// Where we die both end too, and pg_restore's transaction with it.
+// Where we die they go on: what they make has no identity and no marker of
+// ours, and the drop by its tombstone ends them.
 func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, progress func(done, total int64)) error {
 	entry, err := e.handles.Acquire(ctx, from, false) // a drop waits for it
 	if err != nil {
@@ -30,7 +33,10 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 	if err != nil {
 		return err
 	}
-	m := &move{from: from.Name, source: source, into: id.Place().Name, target: target}
+	m := &move{
+		from: from.Name, source: source, into: id.Place().Name, target: target,
+		quick: min(source.facts.Load().version, target.facts.Load().version) >= hashesRows,
+	}
 	if err := m.look(ctx); err != nil {
 		return translate(err)
 	}
@@ -43,12 +49,10 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 		}
 		// The app's part is there, and is compared meanwhile. Ours changes all the
 		// time, and is applied again.
-		var differs error
-		var compared sync.WaitGroup
-		compared.Go(func() { differs = translate(m.compare(ctx)) })
-		err := m.pour(ctx, into, database, schema)
-		compared.Wait()
-		return errors.Join(differs, err)
+		both, ctx := errgroup.WithContext(ctx)
+		both.Go(func() error { return translate(m.compare(ctx)) })
+		both.Go(func() error { return m.pour(ctx, into, database, schema) })
+		return both.Wait()
 	})
 }
 
@@ -56,6 +60,7 @@ func (e *Engine) Copy(ctx context.Context, from store.Place, id store.Identity, 
 type move struct {
 	from, into     string // names of the databases
 	source, target *server
+	quick          bool  // both servers hash rows
 	total          int64 // bytes of tables
 }
 
@@ -144,6 +149,9 @@ func (m *move) pour(ctx context.Context, into *address, database, schema string)
 		read <- err
 	}()
 	written := into.restore(ctx, database, schema, dumped)
+	if written != nil {
+		cancel(written)
+	}
 	_ = dumped.Close() // who still writes into it is told
 	dump := <-read
 	if first := context.Cause(ctx); written == nil || dump != nil && errors.Is(first, dump) {

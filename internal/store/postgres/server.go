@@ -269,8 +269,8 @@ func (s *server) examineRegistry(ctx context.Context, existing bool) error {
 			return err
 		}
 		return portico.Errorf(portico.KindUnavailable,
-			"The database %s sorts text as %s; the registry needs the order of bytes. Name a database that does not exist, and it is made; or make one: CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';",
-			s.database, collation, quote(s.database))
+			"The database %s sorts text as %s; the registry needs the order of bytes. Name a database that does not exist, and it is made; or make one: CREATE DATABASE %s OWNER %s TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';",
+			s.database, collation, quote(s.database), quote(s.address().base.User))
 	})
 }
 

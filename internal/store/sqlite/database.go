@@ -239,7 +239,7 @@ func quickCheck(c *conn) error {
 // WAL back and removes it.
 func (d *database) close() error {
 	close(d.done)
-	_, _ = d.drain(context.Background()) // ends: no reader is handed out any more
+	_, _ = d.drain(context.Background()) // ends: it keeps every slot that it takes
 	return d.writer.close()
 }
 

@@ -19,13 +19,13 @@ func builtin(name string) func([]reflect.Value) (reflect.Value, error) {
 			return said(!same, err)
 		}
 	case "lt":
-		return func(args []reflect.Value) (reflect.Value, error) { return said(less(args)) }
+		return exactly(2, func(args []reflect.Value) (reflect.Value, error) { return said(less(args)) })
 	case "not":
-		return func(args []reflect.Value) (reflect.Value, error) { return said(!truth(args[0]), nil) }
+		return exactly(1, func(args []reflect.Value) (reflect.Value, error) { return said(!truth(args[0]), nil) })
 	case "index":
-		return index
+		return exactly(2, index)
 	case "len":
-		return length
+		return exactly(1, length)
 	case "print":
 		return func(args []reflect.Value) (reflect.Value, error) {
 			all := make([]any, len(args))
@@ -40,12 +40,24 @@ func builtin(name string) func([]reflect.Value) (reflect.Value, error) {
 	return nil
 }
 
+func exactly(n int, fn func([]reflect.Value) (reflect.Value, error)) func([]reflect.Value) (reflect.Value, error) {
+	return func(args []reflect.Value) (reflect.Value, error) {
+		if len(args) != n {
+			return reflect.Value{}, fmt.Errorf("%d arguments, not %d", len(args), n)
+		}
+		return fn(args)
+	}
+}
+
 func said(truth bool, err error) (reflect.Value, error) { return reflect.ValueOf(truth), err }
 
 var errCompare = errors.New("values that cannot be compared")
 
 // equal reports whether the first is equal to any of the others.
 func equal(args []reflect.Value) (bool, error) {
+	if len(args) < 2 {
+		return false, errCompare
+	}
 	first := concrete(args[0])
 	for _, other := range args[1:] {
 		other = concrete(other)
@@ -98,9 +110,6 @@ func less(args []reflect.Value) (bool, error) {
 // index returns what a map has at a key, its zero value where there is none, or
 // a list at a position.
 func index(args []reflect.Value) (reflect.Value, error) {
-	if len(args) != 2 {
-		return reflect.Value{}, fmt.Errorf("index of %d values", len(args))
-	}
 	of, _ := indirect(args[0])
 	at := concrete(args[1])
 	switch of.Kind() {

@@ -139,7 +139,7 @@ func (c *compiler) call(w *writer, n *parse.TemplateNode) error {
 	if err != nil {
 		return err
 	}
-	v := value{fixed: true}
+	v := constant(reflect.Value{})
 	if n.Pipe != nil {
 		if v, _, err = c.pipe(n.Pipe); err != nil {
 			return err

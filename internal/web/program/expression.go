@@ -99,6 +99,9 @@ func (c *compiler) command(first parse.Node, nodes []parse.Node, last []value) (
 	case *parse.FieldNode:
 		return members(value{of: dotOf}, n.Ident, args), nil
 	case *parse.VariableNode:
+		if len(n.Ident) == 1 && len(args) > 0 {
+			return value{}, unknown(n)
+		}
 		v, err := c.variable(n.Ident[0])
 		return members(v, n.Ident[1:], args), err
 	case *parse.ChainNode:

@@ -52,7 +52,7 @@ func (m *member) of(v reflect.Value, args []reflect.Value) (reflect.Value, error
 		return v, fmt.Errorf("nil has no %s", m.name)
 	}
 	at := m.last.Load()
-	if at == nil || at.on != v.Type() || at.addr != v.CanAddr() {
+	if at == nil || at.on != v.Type() || at.addr != pointable(v) {
 		at = find(v, m.name)
 		m.last.Store(at)
 	}
@@ -73,7 +73,7 @@ func (m *member) of(v reflect.Value, args []reflect.Value) (reflect.Value, error
 }
 
 func find(v reflect.Value, name string) *found {
-	at := &found{on: v.Type(), addr: v.CanAddr(), method: -1}
+	at := &found{on: v.Type(), addr: pointable(v), method: -1}
 	methods := at.on
 	if at.addr {
 		methods = reflect.PointerTo(methods)
@@ -90,6 +90,9 @@ func find(v reflect.Value, name string) *found {
 	return at
 }
 
+// pointable reports whether the methods of pointers to a value are its own too.
+func pointable(v reflect.Value) bool { return v.CanAddr() && v.Kind() != reflect.Pointer }
+
 // indirect follows pointers and interfaces to a value, or to a nil.
 func indirect(v reflect.Value) (reflect.Value, bool) {
 	for v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface {
@@ -101,8 +104,14 @@ func indirect(v reflect.Value) (reflect.Value, bool) {
 	return v, false
 }
 
-// invoke calls a function whose last result may be an error.
-func invoke(name string, fn reflect.Value, args []reflect.Value) (reflect.Value, error) {
+// invoke calls a function whose last result may be an error. One that panics
+// has failed.
+func invoke(name string, fn reflect.Value, args []reflect.Value) (result reflect.Value, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s panicked: %v", name, p)
+		}
+	}()
 	t := fn.Type()
 	if len(args) != t.NumIn() && (!t.IsVariadic() || len(args) < t.NumIn()-1) {
 		return reflect.Value{}, fmt.Errorf("%s takes %d arguments, not %d", name, t.NumIn(), len(args))
@@ -114,7 +123,6 @@ func invoke(name string, fn reflect.Value, args []reflect.Value) (reflect.Value,
 		} else {
 			to = t.In(i)
 		}
-		var err error
 		if args[i], err = fit(args[i], to); err != nil {
 			return reflect.Value{}, fmt.Errorf("%s: %w", name, err)
 		}

@@ -3,8 +3,9 @@
 // templates and decides by context how each value is escaped; a Maker takes that
 // decision over, looks up once what html/template looks up for each page
 // (templates, functions, fields, methods), and makes what does not depend on
-// the data into text. Its bytes are html/template's: what templates use and a
-// program does not know is an error when it is made.
+// the data into text. Its bytes are html/template's. What a template uses and a
+// program does not know is an error when it is made or, where it hangs on a
+// value's type, when it is run: never another text.
 //
 // It imports the standard library alone. Start with Maker, then compiler in
 // compile.go; place.go is where values are escaped.

@@ -28,6 +28,12 @@ type inner struct { //nolint:recvcheck // methods of both kinds are what is test
 	Count int
 }
 
+func (i *inner) Safe() string {
+	if i == nil {
+		return "nobody"
+	}
+	return i.Text
+}
 func (i inner) Twice() string       { return i.Text + i.Text }
 func (i *inner) Own() string        { return "own " + i.Text }
 func (i inner) Say(w string) string { return w + " " + i.Text }
@@ -81,6 +87,7 @@ func funcs() template.FuncMap {
 		"mark": func(n named) string { return string(n) + "!" },
 		"safe": func(s string) template.HTML { return template.HTML(s) },
 		"of":   func(i inner) string { return i.Text },
+		"boom": func(string) string { panic("out") },
 	}
 }
 
@@ -111,6 +118,9 @@ func TestSame(t *testing.T) {
 		`<a href="{{.Text}}">`, `<a href="/x/{{.Text}}">`, `<a href="/x?y={{.Text}}&amp;z={{.Number}}">`, `<a href="{{.URL}}">`,
 		`{{.Number}} {{.Small}} {{.Yes}} {{.Name}} {{.Spoken}} {{.HTML}} <b title="{{.HTML}}">{{.At}}</b> {{.List}} {{.Pointer}} {{.Nil}} {{.None}}`,
 		`{{.At.UTC.Format "2006-01-02"}} {{.Pointer.Text}} {{.Any.Text}} {{.Any.Own}} {{.Twice}} {{.Say "so"}} {{.Pointer.Say .Text}} {{.Count}} {{.Own}}`,
+		`{{.None.Safe}} {{.Pointer.Safe}} {{.Safe}}`, `{{boom .Text}}`, `{{boom "now"}}`, `{{$x := .Text}}{{$x "a"}}`,
+		`{{lt .Number}}`, `{{not .Yes .No}}`, `{{len}}`, `{{eq .Number}}`,
+		`{{define "deep"}}a{{if .}}{{template "deep"}}{{end}}{{end}}{{with .Text}}{{template "deep" .}}{{end}}`,
 		`{{.Fail}}`, `{{.None.Text}}`, `{{.Nil.Text}}`, `{{.Missing}}`, `{{.Text.Missing}}`, `{{.hidden}}`, `{{.Number.Text}}`, `{{.Text "argument"}}`,
 		`{{.Map.key}} {{.Map.none}} {{.Anything.Deep.Er}} {{.Anything.No.Er}}`,
 		`{{if .Yes}}a{{else}}b{{end}}{{if .No}}a{{else if .Text}}c{{else}}b{{end}}{{if .None}}a{{end}}{{if .Nil}}a{{end}}{{if .Any}}d{{end}}`,
